@@ -1,0 +1,72 @@
+# make run     serve the sample clusters on http://127.0.0.1:8000 (HOST, PORT, WORKERS)
+# make test    every test on SQLite, then those that need a database on PostgreSQL
+# make lint    ruff, mypy strict, the floors of the architecture
+# make format  what ruff can mend
+# make lock    resolve the dependencies of pyproject.toml anew
+# make clean   remove what was made; the data of `make run` too
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format lock clean
+
+BIN := .venv/bin
+READY := .venv/.ready
+SOURCES := gql_cluster schema config tests stubs asgi.py manage.py
+
+export PYTHONUNBUFFERED = 1
+export HOST PORT WORKERS
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+run: $(READY)
+	@exec $(BIN)/python -m config.run
+
+test: $(READY)
+	@echo "==> SQLite"; sqlite=0; $(BIN)/pytest --cov --cov-report= $(ARGS) || sqlite=$$?; \
+	echo "==> PostgreSQL"; postgres=0; \
+	TEST_DATABASE=postgres $(BIN)/pytest --cov --cov-append --cov-report=term $(ARGS) || postgres=$$?; \
+	test $$sqlite = 0 || { echo "==> The tests fail on SQLite"; exit 1; }; \
+	test $$postgres = 0 || { echo "==> The tests fail on PostgreSQL"; exit 1; }
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	DEBUG=1 $(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix --exit-zero
+	$(BIN)/ruff format
+
+# The locks name no index host, and hold for every machine and both Pythons.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --quiet \
+	--custom-compile-command "make lock"
+
+lock: $(READY)
+	$(BIN)/$(LOCK) --upgrade --all-extras --output-file requirements.lock
+	$(BIN)/$(LOCK) --upgrade --extra service --extra postgres --constraint requirements.lock \
+		--output-file requirements-service.lock
+
+clean:
+	rm -rf .venv .run build dist .coverage htmlcov .hypothesis .import_linter_cache \
+		.mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is what the lock says, and is made again only when that changes.
+$(READY): pyproject.toml requirements.lock
+	@python=; for name in python3.11 python3.12 python3 python; do \
+		if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; \
+		then python=$$name; break; fi; \
+	done; \
+	test -n "$$python" || { echo "Python 3.11 or 3.12 is needed, and PATH has neither." >&2; exit 1; }; \
+	echo "==> Making .venv with $$("$$python" --version); about a minute, once"; \
+	"$$python" -m venv --clear .venv
+	@echo "==> Installing what requirements.lock pins"
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	@echo "==> Installing gql_cluster from here"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps \
+		--no-build-isolation --editable .
+	@touch $@

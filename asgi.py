@@ -1,0 +1,17 @@
+"""The composition root: HTTP goes to Django, WebSocket to the engine's router."""
+
+import os
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+# First, because it loads the apps, and what follows imports models.
+django_asgi_app = get_asgi_application()
+
+from gql_cluster.transport.router import websocket_application  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {"http": django_asgi_app, "websocket": websocket_application},
+)

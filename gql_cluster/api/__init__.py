@@ -1,0 +1,1 @@
+"""GraphQL: mirror types, inputs, payloads and roots."""

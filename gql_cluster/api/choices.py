@@ -1,0 +1,60 @@
+"""Enums: the GraphQL enum of a model field with choices."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Container
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+import strawberry
+from strawberry.types.enum import EnumValueDefinition
+
+from gql_cluster.orm.describe import AnyField
+
+_BLANK = ("", None)
+
+
+@lru_cache(maxsize=None)
+def enum_of(field: AnyField) -> type[Enum] | None:
+    """Return the Strawberry enum of a field's choices, always the same; None without choices.
+
+    It is named `<Model><Field>`. A member's value is the stored value; its description is the
+    label. The blank choice is not among them: it is null.
+    """
+    if field.is_relation or not field.choices:
+        return None
+    members: dict[str, Any] = {}
+    values: list[Any] = []
+    for value, label in field.flatchoices:
+        stored = value.value if isinstance(value, Enum) else value
+        if stored in _BLANK or stored in values:
+            continue
+        values.append(stored)
+        name = member_name(stored, members)
+        members[name] = EnumValueDefinition(value=stored, description=str(label))
+    if not members:
+        return None
+    name = field.model.__name__ + pascal_case(field.name)
+    made: type[Enum] = strawberry.enum(Enum(name, members, module=__name__))  # type: ignore[arg-type]
+    return made
+
+
+def member_name(value: object, taken: Container[str]) -> str:
+    """Return a GraphQL name for a value: upper case, and none of those taken."""
+    ascii_only = unicodedata.normalize("NFKD", str(value)).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Z0-9]+", "_", ascii_only.upper()).strip("_") or "VALUE"
+    if name[0].isdigit():
+        name = f"_{name}"
+    unique, number = name, 1
+    while unique in taken:
+        number += 1
+        unique = f"{name}_{number}"
+    return unique
+
+
+def pascal_case(name: str) -> str:
+    """Return a Python name as a part of a GraphQL type's name."""
+    return "".join(part[:1].upper() + part[1:] for part in name.split("_"))

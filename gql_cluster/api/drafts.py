@@ -1,0 +1,142 @@
+"""Drafts: the interface of all, and a type of its own for each cluster's."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import strawberry
+import strawberry_django
+from django.db.models import Model, QuerySet
+
+from gql_cluster.api.deltas import NodeChange, node_changes
+from gql_cluster.api.errors import ClusterErrorEntry, ConflictEntry
+from gql_cluster.api.ids import draft_type
+from gql_cluster.api.served import Served, instance_of
+from gql_cluster.api.types import Node
+from gql_cluster.domain.draft import DraftState
+from gql_cluster.domain.error import NotFoundError
+from gql_cluster.domain.node import Json
+from gql_cluster.domain.spec import ROOT_KEY
+from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.load import decode_pk
+from gql_cluster.service import read
+from gql_cluster.service.view import View
+
+strawberry.enum(
+    DraftState, description="Whether a draft takes changes. A closed one can be read for a while."
+)
+
+
+@strawberry.interface(
+    description="Staged, uncommitted state of one cluster, seen at one version throughout."
+)
+class Draft:
+    """A view as clients see it."""
+
+    view: strawberry.Private[View]
+    served: strawberry.Private[Served]
+
+    @strawberry.field(description="What every mutation takes as `draft`.")
+    def id(self) -> strawberry.ID:
+        """Name the draft."""
+        return self.served.id_of(self.view)
+
+    @strawberry.field(description="Counts the change sets that were accepted.")
+    def version(self) -> int:
+        """Return the version that is seen."""
+        return self.view.draft.version
+
+    @strawberry.field(description="Whether it takes changes.")
+    def state(self) -> DraftState:
+        """Return the state."""
+        return self.view.draft.state
+
+    @strawberry.field(description="Whether nothing of the cluster is saved yet.")
+    def is_new(self) -> bool:
+        """Tell whether there is a saved cluster."""
+        return self.view.draft.is_new
+
+    @strawberry.field(description="Whether anything differs from the base.")
+    async def is_dirty(self) -> bool:
+        """Tell whether a commit would save anything."""
+        return bool(await read.draft_changes(self.served.engine, self.view))
+
+    @strawberry.field(description="When it was opened.")
+    def created_at(self) -> datetime:
+        """Return the time of opening."""
+        return self.view.draft.created_at
+
+    @strawberry.field(description="When the last change set was accepted.")
+    def updated_at(self) -> datetime:
+        """Return the time of the last change."""
+        return self.view.draft.updated_at
+
+    @strawberry.field(description="When it expires, unless it is changed before.")
+    def expires_at(self) -> datetime:
+        """Return the time of expiry."""
+        return self.view.draft.expires_at
+
+    @strawberry.field(description="The difference from the base, node by node.")
+    async def changes(self) -> list[NodeChange]:
+        """Return what a commit would save."""
+        deltas = await read.draft_changes(self.served.engine, self.view)
+        return node_changes(deltas, self.view, self.served)
+
+    @strawberry.field(description="What a commit would refuse now: a dry run.")
+    async def errors(self) -> list[ClusterErrorEntry]:
+        """Return what is wrong with the whole cluster."""
+        problems = await read.draft_errors(self.served.engine, self.view)
+        return [ClusterErrorEntry(problem=problem) for problem in problems]
+
+    @strawberry.field(description="What a commit would find changed underneath: a dry run.")
+    async def conflicts(self) -> list[ConflictEntry]:
+        """Return what others have saved that this draft changes, too."""
+        conflicts = await read.draft_conflicts(self.served.engine, self.view)
+        cluster = self.view.cluster
+        return [ConflictEntry(conflict=conflict, cluster=cluster) for conflict in conflicts]
+
+    @strawberry.field(description="The cluster as it is staged.")
+    async def cluster(self) -> Node:
+        """Return the root's instance."""
+        root = await instance_of(self.view, ROOT_KEY)
+        if root is None:
+            raise NotFoundError.of("The draft has expired.")
+        return root  # type: ignore[return-value]
+
+
+def make_draft_type(cluster: Cluster, served: Served) -> Any:
+    """Return the type of a cluster's drafts, `BandDraft`: its clusters are of the root's type."""
+    root = served.registry.type_of(cluster.model)
+    name = draft_type(cluster.name)
+    body: dict[str, Any] = {
+        "__doc__": f"A draft of a {cluster.name}.",
+        "__module__": __name__,
+        "__annotations__": {"cluster": root},
+        "cluster": strawberry.field(
+            resolver=Draft.cluster.base_resolver.wrapped_func,  # type: ignore[attr-defined]
+            graphql_type=root,
+            description="The cluster as it is staged.",
+        ),
+        "saved": saved_field(
+            cluster, root, lambda draft: draft.view.draft.pk, "The cluster as it is saved now."
+        ),
+    }
+    made = type(name, (Draft, Node), body)
+    return strawberry.type(made, name=name, description=f"Staged state of one {cluster.name}.")
+
+
+def saved_field(cluster: Cluster, root: Any, pk_of: Any, description: str) -> Any:
+    """Return a field that reads the saved cluster, with the optimizer and the type's permissions.
+
+    `pk_of` gives the primary key, as nodes hold it, of the object that the field is of.
+    """
+
+    def resolve(self: Any) -> Any:
+        pk: Json = pk_of(self)
+        queryset: QuerySet[Model] = cluster.model._default_manager.all()
+        return None if pk is None else queryset.filter(pk=decode_pk(cluster.model, pk))
+
+    return strawberry_django.field(
+        resolver=resolve, graphql_type=root | None, description=description
+    )

@@ -1,0 +1,82 @@
+"""Names of inputs: of the types of every node type, and of the engine's own members in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from django.db.models import Model
+
+from gql_cluster.api.choices import pascal_case
+from gql_cluster.domain.spec import ClusterSpec, FieldSpec, NodeSpec
+from gql_cluster.orm.describe import Cluster
+
+
+def writable(spec: NodeSpec, *, is_new: bool) -> list[FieldSpec]:
+    """Return the fields that a client may set; some only while the node is added."""
+    return [
+        field
+        for field in spec.fields.values()
+        if not field.read_only and (is_new or not field.fixed)
+    ]
+
+
+def own_name(spec: NodeSpec, name: str) -> str:
+    """Return the name of a member that is the engine's: `key`, `position` or `set`.
+
+    It is `node_key` and so on where clients can set something of the model that has the name.
+    """
+    taken = {field.name for field in writable(spec, is_new=True)}
+    return f"node_{name}" if name in {*taken, *spec.relations, *spec.sets} else name
+
+
+class InputNames:
+    """Names the input types of some clusters: no two alike, and the same in any order."""
+
+    def __init__(
+        self, clusters: Mapping[str, Cluster], name_of: Callable[[type[Model]], str]
+    ) -> None:
+        """`name_of` gives the name of a model's mirror type."""
+        self._clusters = clusters
+        self._name_of = name_of
+        self._types = {
+            name_of(model) for cluster in clusters.values() for model in cluster.models.values()
+        }
+
+    def node(self, cluster: Cluster, type_name: str) -> str:
+        """Return what the inputs of a node type are called after: its mirror type.
+
+        The root's type comes before it where another cluster has another idea of that model.
+        """
+        model = cluster.models[type_name]
+        plain = self._name_of(model)
+        if type_name == cluster.name or all(
+            _below(cluster.spec, type_name) == _below(other.spec, name)
+            for other in self._clusters.values()
+            for name, each in other.models.items()
+            if self._name_of(each) == plain
+        ):
+            return plain
+        return self._name_of(cluster.model) + plain
+
+    def relation_change(self, parent: str, relation: str) -> str:
+        """Return the name of the change of a child relation, `BandMembersChange`."""
+        return self._free(parent + pascal_case(relation), "Relation")
+
+    def set_change(self, name: str) -> str:
+        """Return the name of the change of a many-to-many, `GenresChange`; all are alike."""
+        return self._free(pascal_case(name), "Set")
+
+    def _free(self, base: str, what: str) -> str:
+        return f"{base}{what}Change" if base in self._types else f"{base}Change"
+
+
+def _below(spec: ClusterSpec, type_name: str) -> dict[str, NodeSpec]:
+    """Return a node type and every one below it."""
+    found: dict[str, NodeSpec] = {}
+    waiting = [type_name]
+    while waiting:
+        node = spec.nodes[waiting.pop()]
+        if node.label not in found:
+            found[node.label] = node
+            waiting += [relation.child for relation in node.relations.values()]
+    return found

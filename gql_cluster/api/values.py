@@ -1,0 +1,64 @@
+"""Names and values of a draft's fields as clients know them: what an input takes, for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import strawberry
+from django.db.models import Model
+
+from gql_cluster.api.choices import enum_of
+from gql_cluster.domain.node import Json
+from gql_cluster.orm.codec import encode
+from gql_cluster.orm.describe import AnyField, Cluster
+
+
+def graphql_name(info: strawberry.Info, name: str) -> str:
+    """Return a Python name as the schema spells it."""
+    return info.schema.config.name_converter.apply_naming_config(name)
+
+
+def graphql_path(info: strawberry.Info, path: Sequence[str]) -> list[str]:
+    """Return a path from the root as the schema spells it: every other step is a key."""
+    return [step if index % 2 else graphql_name(info, step) for index, step in enumerate(path)]
+
+
+def client_value(model: type[Model], name: str, value: Json) -> Json:
+    """Return what a node holds as a client would send it.
+
+    Primary keys, of foreign keys and in sets, are strings; choices are the names of their
+    enum. All else is JSON as `orm.codec` writes it. A choice that is none stays as it is.
+    """
+    convert = _converter(model, name)
+    if isinstance(value, list) and model._meta.get_field(name).many_to_many:
+        return [convert(each) for each in value]
+    return None if value is None else convert(value)
+
+
+def model_at(cluster: Cluster, path: Sequence[str]) -> type[Model]:
+    """Return the model of the node that a path leads to; what is behind the node is ignored."""
+    spec = cluster.spec.nodes[cluster.spec.root]
+    for step in path[::2]:
+        relation = spec.relations.get(step)
+        if relation is None:
+            break
+        spec = cluster.spec.nodes[relation.child]
+    return cluster.models[spec.name]
+
+
+@cache
+def _converter(model: type[Model], name: str) -> Callable[[Json], Json]:
+    field: Any = model._meta.get_field(name)
+    if field.is_relation:
+        return str
+    names = _choices(field)
+    if not names:
+        return lambda value: value
+    return lambda value: names.get(value, value) if isinstance(value, str | int) else value
+
+
+def _choices(field: AnyField) -> Mapping[Any, str]:
+    enum = enum_of(field)
+    return {} if enum is None else {encode(field, each.value): each.name for each in enum}

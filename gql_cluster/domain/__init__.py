@@ -1,0 +1,1 @@
+"""What a draft is and how it changes: pure Python, no I/O, the standard library alone."""

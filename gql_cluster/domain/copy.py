@@ -1,0 +1,198 @@
+"""A worker's copy of a draft: as much of it as was asked for, kept up to date from the log."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from gql_cluster.domain.delta import Added, Delta, Moved, Removed, advance, invert, key_of
+from gql_cluster.domain.draft import Draft, Entry
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.tree import Siblings, Want, leave
+
+_KEPT_ENTRIES = 256
+
+
+class NotLoadedError(LookupError):
+    """A part of a draft was read that had not been loaded: a fault of the engine."""
+
+
+class Copy:
+    """What a worker knows of one draft, at the newest version that it has heard of.
+
+    It is changed only between two awaits, so every reader sees one version. The last 256
+    entries are kept: an older version can still be read while a request that began at it runs.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        """Start with the header alone."""
+        self.draft = draft
+        self.size = 0
+        self._nodes: dict[str, Node | None] = {}
+        self._siblings: dict[tuple[str, str], Siblings] = {}
+        self._families: set[tuple[str, str]] = set()
+        # Keys added since this copy is kept: all below them is known from the log.
+        self._born: set[str] = set()
+        self._entries: deque[Entry] = deque(maxlen=_KEPT_ENTRIES)
+        self._changes: dict[str, Entry] = {}
+
+    @property
+    def version(self) -> int:
+        """The version of the draft that this copy is at."""
+        return self.draft.version
+
+    def missing(self, want: Want) -> Want:
+        """Return the part of `want` that is not loaded yet."""
+        return Want(
+            keys=frozenset(key for key in want.keys if key not in self._nodes),
+            relations=frozenset(p for p in want.relations if self._known_siblings(p) is None),
+            families=frozenset(p for p in want.families if not self._has_family(p)),
+        )
+
+    def _has_family(self, place: tuple[str, str]) -> bool:
+        if place in self._families:
+            return True
+        siblings = self._known_siblings(place)
+        if siblings is None or any(key not in self._nodes for _, key in siblings):
+            return False
+        self._families.add(place)
+        return True
+
+    def _known_siblings(self, place: tuple[str, str]) -> Siblings | None:
+        if place not in self._siblings and place[0] in self._born:
+            self._siblings[place] = []
+        return self._siblings.get(place)
+
+    def learn(
+        self,
+        nodes: Mapping[str, Node | None],
+        relations: Mapping[tuple[str, str], Siblings],
+        *,
+        size: int,
+    ) -> None:
+        """Take what was loaded at this copy's version; `size` is its bytes as stored."""
+        for key, node in nodes.items():
+            self._nodes.setdefault(key, node)
+        for place, siblings in relations.items():
+            self._siblings.setdefault(place, siblings)
+        self.size += size
+
+    def advance(self, entry: Entry, draft: Draft) -> None:
+        """Take the next entry of the log, and the header as it is then."""
+        if entry.version != self.version + 1:
+            msg = f"entry {entry.version} does not follow version {self.version}"
+            raise ValueError(msg)
+        for delta in entry.deltas:
+            self._advance(delta, entry.version)
+        if len(self._entries) == _KEPT_ENTRIES and (oldest := self._entries[0]).change_id:
+            self._changes.pop(oldest.change_id, None)
+        self._entries.append(entry)
+        if entry.change_id:
+            self._changes[entry.change_id] = entry
+        self.draft = draft
+
+    def _advance(self, delta: Delta, version: int) -> None:
+        key = key_of(delta)
+        before = self._nodes.get(key)
+        if isinstance(delta, Added | Removed):
+            node = delta.node
+            if isinstance(delta, Added) and node.version == version:
+                self._born.add(key)
+            self._resort(node.parent, node.relation, node, isinstance(delta, Added))
+        elif isinstance(delta, Moved):
+            self._rerank(delta)
+        if before is not None or isinstance(delta, Added | Removed):
+            self._nodes[key] = advance(before, delta, version)
+
+    def _resort(self, parent: str | None, relation: str | None, node: Node, there: bool) -> None:
+        siblings = self._known_siblings((parent or "", relation or ""))
+        if siblings is not None:
+            leave(siblings, node.rank, node.key)
+            if there:
+                insort(siblings, (node.rank, node.key))
+
+    def _rerank(self, delta: Moved) -> None:
+        siblings = self._known_siblings((delta.parent or "", delta.relation or ""))
+        if siblings is not None:
+            leave(siblings, delta.before, delta.key)
+            insort(siblings, (delta.after, delta.key))
+
+    def outcome(self, change_id: str) -> Entry | None:
+        """Return the entry that a change id made, where it is among those kept."""
+        return self._changes.get(change_id)
+
+    def entries(self, after: int) -> list[Entry] | None:
+        """Return the entries behind a version, None where not all of them are kept."""
+        if after >= self.version:
+            return []
+        if not self._entries or self._entries[0].version > after + 1:
+            return None
+        return [entry for entry in self._entries if entry.version > after]
+
+    def node_at(self, version: int, key: str) -> Node | None:
+        """Return the node as it was at a version; raises `NotLoadedError`."""
+        try:
+            node = self._nodes[key]
+        except KeyError:
+            raise NotLoadedError(key) from None
+        for delta in self._undone(version):
+            if key_of(delta) == key:
+                node = None if isinstance(delta, Added) else advance(node, invert(delta), version)
+        return node
+
+    def siblings_at(self, version: int, parent: str, relation: str) -> Siblings:
+        """Return the children as they were at a version; raises `NotLoadedError`."""
+        place = (parent, relation)
+        siblings = self._known_siblings(place)
+        if siblings is None:
+            msg = f"{parent}.{relation}"
+            raise NotLoadedError(msg)
+        if version >= self.version:
+            return siblings
+        siblings = list(siblings)
+        for delta in self._undone(version):
+            match delta:
+                case Added(node=node) if (node.parent, node.relation) == place:
+                    leave(siblings, node.rank, node.key)
+                case Removed(node=node) if (node.parent, node.relation) == place:
+                    insort(siblings, (node.rank, node.key))
+                case Moved() if (delta.parent, delta.relation) == place:
+                    leave(siblings, delta.after, delta.key)
+                    insort(siblings, (delta.before, delta.key))
+                case _:
+                    pass
+        return siblings
+
+    def _undone(self, version: int) -> Iterable[Delta]:
+        """Yield the deltas behind a version, newest first."""
+        for entry in reversed(self._entries):
+            if entry.version <= version:
+                return
+            yield from reversed(entry.deltas)
+
+
+class Snapshot:
+    """A draft at one version, as a tree, whatever is staged meanwhile.
+
+    What lies further back than the entries that the copy keeps is read as it was then.
+    """
+
+    def __init__(self, copy: Copy, version: int | None = None) -> None:
+        """Stand at an earlier version, or at the copy's of now."""
+        self.copy = copy
+        self.draft = copy.draft if version is None else replace(copy.draft, version=version)
+
+    @property
+    def version(self) -> int:
+        """The version that is read."""
+        return self.draft.version
+
+    def node(self, key: str) -> Node | None:
+        """Return the node, a tombstone too, or None where there never was one."""
+        return self.copy.node_at(self.version, key)
+
+    def siblings(self, parent: str, relation: str) -> Siblings:
+        """Return the living children of a relation."""
+        return self.copy.siblings_at(self.version, parent, relation)

@@ -1,0 +1,156 @@
+"""The one family of errors that the engine raises, and what each tells the client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, ClassVar, Self
+
+
+class ErrorCode(Enum):
+    """What went wrong, for programs; the message beside it is for people."""
+
+    NOT_FOUND = "NOT_FOUND"
+    FORBIDDEN = "FORBIDDEN"
+    INVALID_CHANGE = "INVALID_CHANGE"
+    VALIDATION_FAILED = "VALIDATION_FAILED"
+    STALE_VERSION = "STALE_VERSION"
+    CONFLICT = "CONFLICT"
+    CLOSED = "CLOSED"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
+
+
+class ConflictKind(Enum):
+    """How the draft and the saved cluster disagree."""
+
+    FIELD = "FIELD"
+    DELETED = "DELETED"
+    CHANGED = "CHANGED"
+    ORDER = "ORDER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """One field or node that was changed both in the draft and in the database since the base.
+
+    `DELETED`: edited in the draft, deleted in the database. `CHANGED`: removed in the draft,
+    changed in the database. `ORDER`: reordered in the draft, and the siblings in the database
+    are not those of the base any more; `key` is then the parent's.
+    """
+
+    kind: ConflictKind
+    key: str
+    path: tuple[str, ...]
+    field: str | None = None
+    base: Any = None
+    theirs: Any = None
+    mine: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong, and where.
+
+    `path` leads from the root: relation, key, relation, key, …, field. `change` is the index
+    of the change in its request, from 0.
+    """
+
+    code: ErrorCode
+    message: str
+    key: str | None = None
+    field: str | None = None
+    path: tuple[str, ...] = ()
+    change: int | None = None
+
+
+class ClusterError(Exception):
+    """Something the engine refuses to do. Nothing was staged and nothing was saved."""
+
+    code: ClassVar[ErrorCode]
+
+    def __init__(self, *problems: Problem) -> None:
+        """Take everything that is wrong, at least one problem."""
+        super().__init__(*problems)
+        self.problems: Sequence[Problem] = problems
+
+    def __str__(self) -> str:
+        """Join the messages."""
+        return "; ".join(problem.message for problem in self.problems)
+
+    @classmethod
+    def of(cls, message: str, **where: Any) -> Self:
+        """Make the error of one problem; `where` as in `Problem`."""
+        return cls(Problem(code=cls.code, message=message, **where))
+
+    def at_change(self, index: int) -> Self:
+        """Return the same error, told to be of the change with this index."""
+        return type(self)(*(replace(problem, change=index) for problem in self.problems))
+
+
+class NotFoundError(ClusterError):
+    """There is no such thing, or it is not the caller's, or it has expired."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class InvalidChangeError(ClusterError):
+    """A change that can't be staged: unknown key, wrong relation, read-only field and the like."""
+
+    code = ErrorCode.INVALID_CHANGE
+
+
+class ValidationFailedError(ClusterError):
+    """The cluster as staged can't be saved; one problem an entry, in Django's words."""
+
+    code = ErrorCode.VALIDATION_FAILED
+
+
+class StaleVersionError(ClusterError):
+    """The version that the client expected is behind the draft's."""
+
+    code = ErrorCode.STALE_VERSION
+
+
+class ConflictError(ClusterError):
+    """The saved cluster changed since the base where this draft changes it too."""
+
+    code = ErrorCode.CONFLICT
+
+    def __init__(self, *problems: Problem, conflicts: Sequence[Conflict] = ()) -> None:
+        """Take the conflicts beside the problems that tell of them."""
+        super().__init__(*problems)
+        self.conflicts = conflicts
+
+
+class ClosedError(ClusterError):
+    """The draft has been committed or discarded."""
+
+    code = ErrorCode.CLOSED
+
+
+class LimitExceededError(ClusterError):
+    """The request or the draft would grow past a limit."""
+
+    code = ErrorCode.LIMIT_EXCEEDED
+
+
+class UnauthenticatedError(ClusterError):
+    """The caller has no session, or its token is not valid."""
+
+    code = ErrorCode.UNAUTHENTICATED
+
+
+class StoreUnavailableError(ClusterError):
+    """Redis does not answer. Retry: with the same change id nothing is applied twice."""
+
+    code = ErrorCode.STORE_UNAVAILABLE
+
+
+class DatabaseUnavailableError(ClusterError):
+    """The database does not answer. Retry."""
+
+    code = ErrorCode.DATABASE_UNAVAILABLE

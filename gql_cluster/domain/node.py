@@ -1,0 +1,32 @@
+"""A node: one object of a cluster as a draft holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
+Values: TypeAlias = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One object of a cluster.
+
+    Values are JSON as the field's codec writes them. `rank` orders siblings, as a string.
+    `version` is the draft's version that last touched the node, 0 when none did. A removed
+    node stays as a tombstone, so that its key is never given to another; what is below it is
+    untouched and dead with it.
+    """
+
+    key: str
+    type: str
+    pk: Json
+    parent: str | None
+    relation: str | None
+    rank: str
+    fields: Values
+    sets: Mapping[str, tuple[Json, ...]]
+    version: int = 0
+    removed: bool = False

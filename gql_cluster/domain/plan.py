@@ -1,0 +1,132 @@
+"""What a commit has to do: the changed nodes of a draft against its base."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gql_cluster.domain.delta import Added, Delta, Removed, difference
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.spec import ClusterSpec
+from gql_cluster.domain.tree import Tree, Want, is_alive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The difference between a draft and its base, sorted by what has to be done.
+
+    `added` and `updated` are in the draft, `updated` with what they were; `removed` are saved
+    nodes that left it while what is above them stayed, as they were. `ancestors` are the
+    saved nodes above any of these. `reordered` names the relations, by parent and name, whose
+    order field may need new numbers. `base` holds every saved node that was touched.
+    """
+
+    added: Mapping[str, Node]
+    updated: Mapping[str, tuple[Node, Node]]
+    removed: Mapping[str, Node]
+    ancestors: Mapping[str, Node]
+    reordered: frozenset[tuple[str, str]]
+    base: Mapping[str, Node]
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing differs from the base."""
+        return not (self.added or self.updated or self.removed)
+
+
+def differences(plan: Plan) -> list[Delta]:
+    """Return what a plan changes, as deltas, parents before their children."""
+    deltas: list[Delta] = []
+    for before, after in plan.updated.values():
+        deltas += difference(before, after)
+    for node in plan.removed.values():
+        deltas.append(Removed(node=node))
+    for node in plan.added.values():
+        deltas.append(Added(node=node))
+    return deltas
+
+
+def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | None]) -> Plan:
+    """Return the plan of a draft, of which the touched nodes and those above are loaded.
+
+    `touched` gives each touched node as it was in the base, None where it was not there.
+    """
+    added: dict[str, Node] = {}
+    updated: dict[str, tuple[Node, Node]] = {}
+    removed: dict[str, Node] = {}
+    reordered: set[tuple[str, str]] = set()
+    for key, before in touched.items():
+        node = tree.node(key)
+        if node is None:
+            continue
+        if node.removed:
+            above = tree.node(node.parent) if node.parent is not None else None
+            if before is not None and above is not None and is_alive(tree.node, above):
+                removed[key] = before
+            continue
+        if not is_alive(tree.node, node):
+            continue
+        if before is None:
+            added[key] = node
+        elif difference(before, node):
+            updated[key] = (before, node)
+        else:
+            continue
+        if _has_order(cluster, tree, node) and (before is None or before.rank != node.rank):
+            reordered.add((node.parent or "", node.relation or ""))
+    changed = [*added.values(), *(after for _, after in updated.values()), *removed.values()]
+    return Plan(
+        added=_in_order(added, tree),
+        updated=updated,
+        removed=removed,
+        ancestors=_ancestors(tree, changed, added),
+        reordered=frozenset(reordered),
+        base={key: node for key, node in touched.items() if node is not None},
+    )
+
+
+def wants(cluster: ClusterSpec, plan: Plan) -> Want:
+    """Return which families a commit of the plan reads, beside the touched nodes."""
+    below_removed = {
+        (key, name)
+        for key, node in plan.removed.items()
+        for name in cluster.nodes[node.type].relations
+    }
+    return Want(families=plan.reordered | below_removed)
+
+
+def _has_order(cluster: ClusterSpec, tree: Tree, node: Node) -> bool:
+    if node.parent is None or node.relation is None:
+        return False
+    above = tree.node(node.parent)
+    if above is None:
+        return False
+    return cluster.nodes[above.type].relations[node.relation].order_field is not None
+
+
+def _ancestors(tree: Tree, nodes: list[Node], added: Mapping[str, Node]) -> dict[str, Node]:
+    found: dict[str, Node] = {}
+    for node in nodes:
+        key = node.parent
+        while key is not None and key not in found:
+            above = tree.node(key)
+            if above is None:
+                break
+            if key not in added:
+                found[key] = above
+            key = above.parent
+    return found
+
+
+def _in_order(added: Mapping[str, Node], tree: Tree) -> dict[str, Node]:
+    """Sort added nodes so that each comes behind its parent, siblings by rank."""
+
+    def place(node: Node) -> tuple[tuple[str, str], ...]:
+        steps: list[tuple[str, str]] = []
+        above: Node | None = node
+        while above is not None and above.parent is not None:
+            steps.append((above.relation or "", above.rank))
+            above = tree.node(above.parent)
+        return tuple(reversed(steps))
+
+    return {node.key: node for node in sorted(added.values(), key=place)}

@@ -1,0 +1,37 @@
+"""Numbering ordered siblings: what each one's order field holds, given the order of the draft."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.rank import is_base_rank
+
+
+def keeps_numbers(siblings: Sequence[Node]) -> bool:
+    """Tell whether every saved sibling stands where it was, and new ones only behind them."""
+    saved = [node for node in siblings if node.pk is not None]
+    return all(is_base_rank(node.rank) for node in saved) and all(
+        node.pk is None for node in siblings[len(saved) :]
+    )
+
+
+def numbers(
+    siblings: Sequence[Node], field: str, *, also_taken: Iterable[object] = ()
+) -> dict[str, int]:
+    """Return the number of each sibling whose own is not right, by key; siblings in order.
+
+    Siblings that stand where they were saved keep their numbers, whatever they are, and those
+    appended count on from the highest, `also_taken` by others included. Any other order is
+    numbered anew from 1.
+    """
+    if keeps_numbers(siblings):
+        old = (node.fields.get(field) for node in siblings if node.pk is not None)
+        taken = [value for value in (*old, *also_taken) if isinstance(value, int)]
+        added = [node.key for node in siblings if node.pk is None]
+        return {key: number for number, key in enumerate(added, start=max(taken, default=0) + 1)}
+    return {
+        node.key: number
+        for number, node in enumerate(siblings, start=1)
+        if node.fields.get(field) != number
+    }

@@ -1,0 +1,35 @@
+"""The one table of the engine: receipts."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Receipt(models.Model):
+    """That a draft was committed: written in the transaction that saved the cluster.
+
+    It is what tells a commit that was carried out from one that was not, whatever happens
+    to the worker or to Redis right after.
+    """
+
+    draft_id = models.CharField(max_length=64, unique=True)
+    version = models.PositiveIntegerField(help_text="The version of the draft that was saved.")
+    session = models.CharField(max_length=64, help_text="The session that committed.")
+    change_id = models.CharField(max_length=200, blank=True)
+    cluster = models.CharField(max_length=200, db_index=True, help_text="The root's model.")
+    root_pk = models.CharField(max_length=255, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+    keys = models.JSONField(
+        default=dict, help_text="Key to primary key, of every node that the draft named."
+    )
+
+    class Meta:
+        """A cluster's receipts are read newest first."""
+
+        ordering: ClassVar[list[str]] = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        """Tell what was saved and when."""
+        return f"{self.cluster} {self.root_pk} at {self.at}"

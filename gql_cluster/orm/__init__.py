@@ -1,0 +1,1 @@
+"""Django models as clusters: describe, load, make instances, validate, save."""

@@ -1,0 +1,242 @@
+"""Describing a cluster: from a `ClusterableModel` to its `ClusterSpec`, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from django.db.models import (
+    NOT_PROVIDED,
+    AutoField,
+    CharField,
+    Field,
+    FileField,
+    ForeignKey,
+    IntegerField,
+    Model,
+    TextField,
+    UniqueConstraint,
+)
+from modelcluster.fields import ParentalKey
+from modelcluster.models import (
+    ClusterableModel,
+    get_all_child_m2m_relations,
+    get_all_child_relations,
+)
+
+from gql_cluster.domain.spec import ClusterSpec, FieldSpec, NodeSpec, RelationSpec, SetSpec
+
+AnyField: TypeAlias = "Field[Any, Any]"
+
+ORDER_FIELD_NAMES = frozenset({"position", "sort_order", "order"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A cluster as described, with the model of each of its node types."""
+
+    model: type[ClusterableModel]
+    spec: ClusterSpec
+    models: Mapping[str, type[Model]]
+
+    @property
+    def name(self) -> str:
+        """The root's type name."""
+        return self.spec.root
+
+    @property
+    def label(self) -> str:
+        """The root model's label, `app.Model`."""
+        return self.model._meta.label
+
+
+@lru_cache(maxsize=None)
+def describe(model: type[ClusterableModel]) -> Cluster:
+    """Return the cluster of a root model: every child relation at any depth, and every set.
+
+    Relations of superclasses belong to it, too. A node type is named as its model, with the
+    app's label before it where two models of one cluster share a name.
+    """
+    models = _models_below(model)
+    parental = {
+        relation.field.name: relation.related_model
+        for parent in models
+        for relation in _child_relations(parent)
+    }
+    names = _names(models)
+    nodes = {names[each]: _node(each, names, parental) for each in models}
+    spec = ClusterSpec(root=names[model], nodes=nodes)
+    return Cluster(model=model, spec=spec, models={names[each]: each for each in models})
+
+
+def stored_fields(model: type[Model]) -> list[AnyField]:
+    """Return the concrete fields of a model that a node may hold, parental keys among them."""
+    return [
+        field
+        for field in model._meta.concrete_fields
+        if not (field.primary_key and _is_automatic(field))
+        and not getattr(field.remote_field, "parent_link", False)
+    ]
+
+
+def order_field(model: type[Model], parental_key: str) -> str | None:
+    """Return the field that holds a child's place among its siblings, if it has one.
+
+    It is the model's `sort_order_field` (Wagtail's convention); else the integer field that
+    `Meta.ordering` begins with, when that is unique together with the parental key or is
+    called `position`, `sort_order` or `order`.
+    """
+    declared = getattr(model, "sort_order_field", None)
+    if isinstance(declared, str):
+        return declared
+    ordering = model._meta.ordering
+    if not ordering or not isinstance(ordering[0], str):
+        return None
+    name = ordering[0]
+    field = next((field for field in stored_fields(model) if field.name == name), None)
+    if not isinstance(field, IntegerField):
+        return None
+    together = {parental_key, name}
+    is_unique = any(set(fields) == together for fields in unique_sets(model))
+    return name if is_unique or name in ORDER_FIELD_NAMES else None
+
+
+@lru_cache(maxsize=None)
+def unique_sets(model: type[Model]) -> tuple[tuple[str, ...], ...]:
+    """Return the sets of fields of which no two rows may be equal, single ones included.
+
+    Constraints with a condition or an expression are not among them: Django checks those.
+    """
+    sets: list[tuple[str, ...]] = []
+    for each in (model, *model._meta.all_parents):
+        sets += [
+            (field.name,)
+            for field in each._meta.local_concrete_fields
+            if field.unique
+            and not (field.primary_key and _is_automatic(field))
+            and not getattr(field.remote_field, "parent_link", False)
+        ]
+        sets += [tuple(names) for names in each._meta.unique_together]
+        sets += [
+            tuple(constraint.fields)
+            for constraint in each._meta.constraints
+            if is_plain_unique(constraint)
+        ]
+    return tuple(dict.fromkeys(sets))
+
+
+def is_plain_unique(constraint: object) -> bool:
+    """Tell whether a constraint says just that some fields are unique together."""
+    return (
+        isinstance(constraint, UniqueConstraint)
+        and bool(constraint.fields)
+        and constraint.condition is None
+        and constraint.nulls_distinct is not False
+    )
+
+
+def has_default(field: AnyField) -> bool:
+    """Tell whether a new object gets a value in this field unasked, while it is in memory."""
+    return field.default is not NOT_PROVIDED
+
+
+def is_text(field: AnyField) -> bool:
+    """Tell whether an absent value of a field is the empty string."""
+    return isinstance(field, CharField | TextField | FileField) and not field.choices
+
+
+def can_be_null(field: AnyField) -> bool:
+    """Tell whether a draft may hold null in a field, where a saved object perhaps may not."""
+    return field.null or not (has_default(field) or is_text(field))
+
+
+def _is_automatic(field: AnyField) -> bool:
+    return isinstance(field, AutoField)
+
+
+def _child_relations(model: type[Model]) -> list[Any]:
+    return get_all_child_relations(model) if issubclass(model, ClusterableModel) else []
+
+
+def _models_below(root: type[Model]) -> list[type[Model]]:
+    found: dict[type[Model], None] = {root: None}
+    waiting = [root]
+    while waiting:
+        for relation in _child_relations(waiting.pop()):
+            child = relation.related_model
+            if child not in found:
+                found[child] = None
+                waiting.append(child)
+    return list(found)
+
+
+def _names(models: list[type[Model]]) -> dict[type[Model], str]:
+    plain = [model.__name__ for model in models]
+    return {
+        model: model.__name__
+        if plain.count(model.__name__) == 1
+        else model._meta.app_label.title() + model.__name__
+        for model in models
+    }
+
+
+def _node(
+    model: type[Model], names: Mapping[type[Model], str], parental: Mapping[str, type[Model]]
+) -> NodeSpec:
+    relations: dict[str, RelationSpec] = {}
+    for relation in _child_relations(model):
+        name = relation.get_accessor_name()
+        child = relation.related_model
+        relations[name] = RelationSpec(
+            name=name,
+            child=names[child],
+            parent_field=relation.field.name,
+            order_field=order_field(child, relation.field.name),
+        )
+    ordered = {
+        found
+        for name in parental
+        if (found := order_field(model, name)) and _has_parental_key(model, name)
+    }
+    clusterable = issubclass(model, ClusterableModel)
+    return NodeSpec(
+        name=names[model],
+        label=model._meta.label,
+        fields={
+            field.name: _field(field, is_order=field.name in ordered)
+            for field in stored_fields(model)
+            if not _is_parental(field, names)
+        },
+        relations=relations,
+        sets={
+            field.name: SetSpec(name=field.name, target=field.related_model._meta.label)
+            for field in (get_all_child_m2m_relations(model) if clusterable else [])
+        },
+    )
+
+
+def _has_parental_key(model: type[Model], name: str) -> bool:
+    return any(
+        isinstance(field, ParentalKey) and field.name == name
+        for field in model._meta.concrete_fields
+    )
+
+
+def _is_parental(field: AnyField, names: Mapping[type[Model], str]) -> bool:
+    """Tell whether a field is the parental key of a relation within this cluster."""
+    return isinstance(field, ParentalKey) and any(
+        issubclass(model, field.related_model) for model in names
+    )
+
+
+def _field(field: AnyField, *, is_order: bool) -> FieldSpec:
+    target = field.related_model if isinstance(field, ForeignKey) else None
+    return FieldSpec(
+        name=field.name,
+        nullable=can_be_null(field),
+        read_only=is_order or not field.editable or bool(getattr(field, "generated", False)),
+        fixed=field.primary_key,
+        target=target._meta.label if isinstance(target, type) else None,
+    )

@@ -1,0 +1,191 @@
+"""Model instances of a draft's nodes: the model's own methods see the draft around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol, TypeAlias
+
+from django.db import router
+from django.db.models import DEFERRED, ForeignKey, Model
+from modelcluster.models import ClusterableModel
+
+from gql_cluster.domain.node import Json, Node, Values
+from gql_cluster.domain.spec import NodeSpec, RelationSpec
+from gql_cluster.domain.tree import Tree
+from gql_cluster.orm.codec import decode, pk_field
+from gql_cluster.orm.describe import AnyField, Cluster, is_text
+
+_BOUND = "_gql_cluster_bound"
+
+
+class Family(Protocol):
+    """A draft as instances: what knows the nodes around a node."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster's description."""
+
+    @property
+    def snapshot(self) -> Tree:
+        """The nodes themselves."""
+
+    def children(self, parent: str, relation: str) -> list[Node]:
+        """Return the children of a relation, in order."""
+
+    def relation_of(self, node: Node) -> RelationSpec | None:
+        """Return the relation that a node is in; None for the root."""
+
+    def related(self, node: Node, name: str) -> list[Model]:
+        """Return the instances of a child relation or a many-to-many set of a node."""
+
+    def parent(self, node: Node) -> Model | None:
+        """Return the instance of the node above, None above the root."""
+
+    def instance(self, node: Node) -> Model:
+        """Return the instance of a node, the same one each time."""
+
+    def adopt(self, node: Node, instance: Model) -> None:
+        """Let an instance made elsewhere stand for a node from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What an instance of a draft belongs to."""
+
+    family: Family
+    node: Node
+
+
+def bound(instance: object) -> Bound | None:
+    """Tell which draft and node an instance was made of; None for a saved object."""
+    return getattr(instance, "__dict__", {}).get(_BOUND)
+
+
+class _Related(dict[str, list[Model]]):
+    """The deferred relations of modelcluster, filled from the draft when one is first read."""
+
+    def __init__(self, family: Family, node: Node, spec: NodeSpec) -> None:
+        super().__init__()
+        self._family = family
+        self._node = node
+        self._names = {*spec.relations, *spec.sets}
+
+    def __missing__(self, name: str) -> list[Model]:
+        if name not in self._names:
+            raise KeyError(name)
+        self[name] = self._family.related(self._node, name)
+        return self[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+
+def make_instance(
+    cluster: Cluster,
+    node: Node,
+    family: Family,
+    *,
+    parent: tuple[str, Model] | None,
+    number: tuple[str, int] | None = None,
+) -> Model:
+    """Return a node as an instance of its model, without a query.
+
+    `parent` is the name of the parental key and the instance above. `number` is the order
+    field and what it holds, where the order of the draft decides that (see
+    `domain.positions`). What is read of its child relations and sets comes from the draft.
+    """
+    model = cluster.models[node.type]
+    spec = cluster.spec.nodes[node.type]
+    plan = _plan(model, tuple(spec.fields))
+    values = {attname: read(node.fields.get(name)) for name, attname, read in plan.readers}
+    if number is not None:
+        values[number[0]] = number[1]
+    if node.pk is not None:
+        values.update(dict.fromkeys(plan.pk_attnames, decode(plan.pk, node.pk)))
+    instance = _construct(model, values, is_new=node.pk is None)
+    if parent is not None:
+        setattr(instance, *parent)
+    attach(instance, cluster, node, family)
+    return instance
+
+
+def set_values(instance: Model, values: Values) -> None:
+    """Give fields of an instance what a node holds."""
+    plan = _plan(type(instance), tuple(values))
+    for name, attname, read in plan.readers:
+        value = read(values[name])
+        if value is not DEFERRED:
+            setattr(instance, attname, value)
+
+
+def attach(instance: Model, cluster: Cluster, node: Node, family: Family) -> None:
+    """Let an instance stand for a node: its relations and its parent are the draft's."""
+    spec = cluster.spec.nodes[node.type]
+    instance.__dict__[_BOUND] = Bound(family, node)
+    if isinstance(instance, ClusterableModel):
+        instance.__dict__["_cluster_related_objects"] = _Related(family, node, spec)
+
+
+def detach(instance: Model) -> None:
+    """Let an instance's relations be read from the database again."""
+    instance.__dict__.pop(_BOUND, None)
+    instance.__dict__.pop("_cluster_related_objects", None)
+
+
+def _construct(model: type[Model], values: dict[str, Any], *, is_new: bool) -> Model:
+    given = {name: value for name, value in values.items() if value is not DEFERRED}
+    using = router.db_for_read(model)
+    if is_new:
+        instance = model(**given)
+        instance._state.db = using
+        return instance
+    names = [field.attname for field in model._meta.concrete_fields if field.attname in given]
+    return model.from_db(using, names, [given[name] for name in names])
+
+
+Reader: TypeAlias = Callable[[Json], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    readers: tuple[tuple[str, str, Reader], ...]
+    pk: AnyField
+    pk_attnames: tuple[str, ...]
+
+
+@lru_cache(maxsize=None)
+def _plan(model: type[Model], names: tuple[str, ...]) -> _Plan:
+    fields: dict[str, Any] = {name: model._meta.get_field(name) for name in names}
+    return _Plan(
+        readers=tuple((name, field.attname, _reader(field)) for name, field in fields.items()),
+        pk=pk_field(model),
+        pk_attnames=tuple(_pk_attnames(model)),
+    )
+
+
+def _pk_attnames(model: type[Model]) -> list[str]:
+    return [each._meta.pk.attname for each in (model, *model._meta.all_parents)]
+
+
+def _reader(field: AnyField) -> Reader:
+    empty: Any = None
+    if not field.null and field.empty_strings_allowed and _holds_text(field):
+        empty = ""
+    elif not field.null and field.has_db_default():
+        # Left out, so that the database's own default is taken at save.
+        empty = DEFERRED
+    if is_text(field):
+        return lambda value: empty if value is None else value
+    return lambda value: empty if value is None else decode(field, value)
+
+
+def _holds_text(field: AnyField) -> bool:
+    return not isinstance(field, ForeignKey) and field.get_internal_type() in {
+        "CharField",
+        "TextField",
+        "SlugField",
+        "FileField",
+        "FilePathField",
+    }

@@ -1,0 +1,190 @@
+"""Loading a saved cluster as nodes, with a query a relation, whatever the number of rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import router, transaction
+from django.db.models import Model, QuerySet
+
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.rank import base_rank
+from gql_cluster.domain.spec import ROOT_KEY, NodeSpec, RelationSpec
+from gql_cluster.orm.codec import decode, encoder, pk_field
+from gql_cluster.orm.describe import Cluster
+
+
+_AS_IS = (str, int, bool)
+
+
+def node_key(type_name: str, pk: Json) -> str:
+    """Return the key that a saved node has in every draft."""
+    return f"{type_name}:{pk}"
+
+
+def load(cluster: Cluster, pk: Json) -> list[Node] | None:
+    """Return the nodes of a saved cluster, the root first, or None where there is no such root.
+
+    Siblings are ranked as the model orders them, then by primary key.
+    """
+    using = router.db_for_read(cluster.model)
+    with transaction.atomic(using=using):
+        queryset = cluster.model._default_manager.using(using).filter(pk=pk)
+        return list(_Loader(cluster, using, pk).nodes(queryset)) or None
+
+
+def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
+    """Yield the saved nodes below a saved node."""
+    return _Loader(cluster, using, node.pk).below(node.type, {node.pk: node.key}, "")
+
+
+class _Loader:
+    def __init__(self, cluster: Cluster, using: str, pk: Json) -> None:
+        self._cluster = cluster
+        self._using = using
+        self._pk = pk
+
+    def nodes(self, queryset: QuerySet[Any]) -> Iterator[Node]:
+        name = self._cluster.name
+        sets = self._sets(self._cluster.spec.nodes[name], queryset.model, "")
+        for row in rows(self._cluster, name, queryset):
+            yield make_node(self._cluster, name, row, parent=None, sets=sets)
+            yield from self.below(name, {row["pk"]: ROOT_KEY}, "")
+
+    def below(self, parent: str, keys: dict[Json, str], path: str) -> Iterator[Node]:
+        for relation in self._cluster.spec.nodes[parent].relations.values():
+            yield from self._children(relation, keys, path)
+
+    def _children(self, relation: RelationSpec, keys: dict[Json, str], path: str) -> Iterator[Node]:
+        model = self._cluster.models[relation.child]
+        spec = self._cluster.spec.nodes[relation.child]
+        above = f"{relation.parent_field}__{path}"
+        ordering = [*model._meta.ordering, "pk"]
+        queryset = (
+            model._default_manager.using(self._using)
+            .filter(**{f"{above}pk": self._pk})
+            .order_by(*ordering)
+        )
+        sets = self._sets(spec, model, above)
+        found: dict[Json, str] = {}
+        counts: dict[str, int] = defaultdict(int)
+        for row in rows(self._cluster, relation.child, queryset, relation.parent_field):
+            parent = keys.get(row[relation.parent_field])
+            if parent is None:
+                continue
+            node = make_node(
+                self._cluster,
+                relation.child,
+                row,
+                parent=parent,
+                relation=relation.name,
+                rank=base_rank(counts[parent]),
+                sets=sets,
+            )
+            counts[parent] += 1
+            found[node.pk] = node.key
+            yield node
+        if found:
+            yield from self.below(relation.child, found, above)
+
+    def _sets(
+        self, spec: NodeSpec, model: type[Model], above: str
+    ) -> dict[str, dict[Json, tuple[Json, ...]]]:
+        return {
+            name: members(model, name, {f"{above}pk": self._pk}, self._using) for name in spec.sets
+        }
+
+
+def rows(
+    cluster: Cluster, type_name: str, queryset: QuerySet[Any], *extra: str
+) -> Iterator[dict[str, Json]]:
+    """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` foreign keys."""
+    model = cluster.models[type_name]
+    names = ["pk", *cluster.spec.nodes[type_name].fields, *extra]
+    fields = [pk_field(model) if name == "pk" else model._meta.get_field(name) for name in names]
+    encoders = [encoder(field) for field in fields]  # type: ignore[arg-type]
+    columns = ["pk", *(field.attname for field in fields[1:])]  # type: ignore[union-attr]
+    for row in queryset.values_list(*columns):
+        yield {
+            name: value if value is None or type(value) in _AS_IS else encode(value)
+            for name, encode, value in zip(names, encoders, row, strict=True)
+        }
+
+
+def members(
+    model: type[Model], name: str, where: dict[str, Any], using: str
+) -> dict[Json, tuple[Json, ...]]:
+    """Return the members of a many-to-many, by the primary key of the object that has them."""
+    field: Any = model._meta.get_field(name)
+    through = field.remote_field.through
+    source, target = field.m2m_field_name(), field.m2m_reverse_field_name()
+    queryset = (
+        through._base_manager.using(using)
+        .filter(**{f"{source}__{lookup}": value for lookup, value in where.items()})
+        .order_by("pk")
+        .values_list(f"{source}_id", f"{target}_id")
+    )
+    found: dict[Json, list[Json]] = defaultdict(list)
+    of_source, of_target = encoder(pk_field(model)), encoder(pk_field(field.related_model))
+    for owner, member in queryset:
+        found[of_source(owner)].append(of_target(member))
+    return {owner: tuple(pks) for owner, pks in found.items()}
+
+
+def make_node(
+    cluster: Cluster,
+    type_name: str,
+    row: dict[str, Json],
+    *,
+    parent: str | None,
+    relation: str | None = None,
+    rank: str = "",
+    sets: dict[str, dict[Json, tuple[Json, ...]]] | None = None,
+) -> Node:
+    """Return the node of a row that `rows` gave."""
+    pk = row["pk"]
+    spec = cluster.spec.nodes[type_name]
+    return Node(
+        key=ROOT_KEY if parent is None else node_key(type_name, pk),
+        type=type_name,
+        pk=pk,
+        parent=parent,
+        relation=relation,
+        rank=rank,
+        fields={name: row[name] for name in spec.fields},
+        sets={name: (sets or {}).get(name, {}).get(pk, ()) for name in spec.sets},
+    )
+
+
+def parse_pk(model: type[Model], pk: str) -> Json:
+    """Return a primary key that a client sent as nodes hold it; None where it can't be one."""
+    field = pk_field(model)
+    try:
+        decoded = field.to_python(pk)
+        field.get_prep_value(decoded)
+    except (ValidationError, ValueError, TypeError):
+        return None
+    return encoder(field)(decoded)
+
+
+def decode_pk(model: type[Model], pk: Json) -> Any:
+    """Return a primary key as the ORM takes it."""
+    return decode(pk_field(model), pk)
+
+
+def existing(model: type[Model], pks: Sequence[Json]) -> set[Json]:
+    """Return those of some primary keys that are there, with one query."""
+    encode = encoder(pk_field(model))
+    wanted = [decode_pk(model, pk) for pk in pks]
+    found = model._default_manager.filter(pk__in=wanted).values_list("pk", flat=True)
+    return {encode(pk) for pk in found}
+
+
+def in_bulk(model: type[Model], name: str, pks: Sequence[Json]) -> list[Model]:
+    """Return the objects that a many-to-many of a node holds, as its model orders them."""
+    target: Any = model._meta.get_field(name).related_model
+    wanted = [decode_pk(target, pk) for pk in pks]
+    return list(target._default_manager.filter(pk__in=wanted)) if wanted else []

@@ -1,0 +1,131 @@
+"""Saving a cluster: each node by its model's own `save()`, in modelcluster's order.
+
+A row, then the children that left its relations, then those that came or changed, then its
+many-to-many sets: all of it within the row's own `save()`, as `ClusterableModel.save()` does,
+so that an overridden `save()` finds the draft's relations before and the saved ones after.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.db.models import Model
+
+from gql_cluster.domain.delta import Related, difference
+from gql_cluster.domain.error import ValidationFailedError
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.plan import Plan
+from gql_cluster.domain.spec import ROOT_KEY
+from gql_cluster.orm.instance import Family, detach
+from gql_cluster.orm.integrity import field_of
+from gql_cluster.orm.load import decode_pk
+from gql_cluster.orm.validate import problem, problems_of
+
+
+class Saver:
+    """Saves the nodes of one plan, once, within the caller's transaction.
+
+    Raises `ValidationFailedError` naming the node when the database or an overridden
+    `save()` or `delete()` refuses; the caller's transaction is then to be rolled back.
+    """
+
+    def __init__(
+        self,
+        family: Family,
+        plan: Plan,
+        written: Mapping[str, Model],
+        deleted: Mapping[str, Model],
+    ) -> None:
+        """`written` are the instances to save, by key, ancestors included; `deleted` go."""
+        self._family = family
+        self._plan = plan
+        self._written = written
+        self._children: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._leaving: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._deleted = deleted
+        for key in written:
+            node = self._node(key)
+            self._children[node.parent or "", node.relation or ""].append(key)
+        for key in deleted:
+            node = plan.removed[key]
+            self._leaving[node.parent or "", node.relation or ""].append(key)
+
+    def save(self) -> None:
+        """Save the root, and with it all that changed."""
+        self._save(ROOT_KEY)
+
+    def _node(self, key: str) -> Node:
+        node = self._family.snapshot.node(key)
+        if node is None:
+            raise LookupError(key)
+        return node
+
+    def _save(self, key: str) -> None:
+        instance = self._written[key]
+        save_row = instance.save_base
+
+        def save_base(*args: Any, **kwargs: Any) -> None:
+            save_row(*args, **kwargs)
+            instance.__dict__.pop("save_base", None)
+            self._save_below(key, instance)
+            # Whatever comes later in an overridden save() reads and commits the database.
+            detach(instance)
+
+        instance.__dict__["save_base"] = save_base
+        try:
+            instance.save()
+        except (ValidationError, IntegrityError) as exc:
+            raise self._refusal(key, instance, exc) from exc
+        finally:
+            instance.__dict__.pop("save_base", None)
+
+    def _save_below(self, key: str, instance: Model) -> None:
+        spec = self._family.cluster.spec.nodes[self._node(key).type]
+        for relation in spec.relations:
+            for gone in self._leaving.get((key, relation), ()):
+                self._delete(gone)
+            for child in self._children.get((key, relation), ()):
+                self._save(child)
+        for name in spec.sets:
+            self._save_set(key, instance, name)
+
+    def _delete(self, key: str) -> None:
+        instance = self._deleted[key]
+        detach(instance)
+        try:
+            instance.delete()
+        except (ValidationError, IntegrityError) as exc:
+            raise self._refusal(key, instance, exc) from exc
+
+    def _save_set(self, key: str, instance: Model, name: str) -> None:
+        added, removed = self._members(key, name)
+        if not added and not removed:
+            return
+        target: Any = instance._meta.get_field(name).related_model
+        manager = getattr(instance, name).get_original_manager()
+        if removed:
+            manager.remove(*(decode_pk(target, pk) for pk in removed))
+        if added:
+            manager.add(*(decode_pk(target, pk) for pk in added))
+
+    def _members(self, key: str, name: str) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
+        if key in self._plan.added:
+            return self._plan.added[key].sets.get(name, ()), ()
+        if key in self._plan.updated:
+            for delta in difference(*self._plan.updated[key]):
+                if isinstance(delta, Related) and delta.set == name:
+                    return delta.added, delta.removed
+        return (), ()
+
+    def _refusal(
+        self, key: str, instance: Model, error: ValidationError | IntegrityError
+    ) -> ValidationFailedError:
+        if isinstance(error, ValidationError):
+            return ValidationFailedError(*problems_of(self._family, key, error))
+        field = field_of(type(instance), error)
+        message = "The database refused this: one of its constraints does not hold."
+        return ValidationFailedError(problem(self._family, key, field, message))

@@ -1,0 +1,192 @@
+"""What is saved now of the nodes that a commit touches, locked until its transaction ends."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Model
+
+from gql_cluster.domain.merge import Saved
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.plan import Plan
+from gql_cluster.domain.positions import keeps_numbers
+from gql_cluster.orm.codec import encode, encoder, pk_field
+from gql_cluster.orm.describe import Cluster, stored_fields
+from gql_cluster.orm.instance import Family
+from gql_cluster.orm.load import decode_pk, load_below, members
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """The saved rows of a commit: as instances, by key, and compared to the base.
+
+    `numbers` are those of all siblings of each reordered relation, by primary key.
+    """
+
+    instances: Mapping[str, Model]
+    saved: Saved
+    numbers: Mapping[tuple[str, str], Mapping[Json, Json]]
+
+
+def read_now(family: Family, plan: Plan, using: str, *, lock: bool) -> Now:
+    """Return what is saved now, with a query a node type and a reordered relation.
+
+    Siblings in relations that will be numbered anew are among the instances.
+    """
+    return _Reader(family, plan, using, lock=lock).read()
+
+
+class _Reader:
+    def __init__(self, family: Family, plan: Plan, using: str, *, lock: bool) -> None:
+        self._family = family
+        self._cluster: Cluster = family.cluster
+        self._plan = plan
+        self._using = using
+        self._lock = lock
+
+    def read(self) -> Now:
+        nodes = self._touched()
+        instances = dict(self._instances(nodes.values()))
+        numbers = {place: self._numbers(place) for place in self._plan.reordered}
+        return Now(
+            instances=instances,
+            numbers=numbers,
+            saved=Saved(
+                nodes=self._as_nodes(nodes, instances),
+                below={key: self._below(node) for key, node in self._plan.removed.items()},
+                siblings={
+                    place: (self._base_numbers(place), numbers[place])
+                    for place in numbers
+                    if not keeps_numbers(self._family.children(*place))
+                },
+            ),
+        )
+
+    def _touched(self) -> dict[str, Node]:
+        plan = self._plan
+        nodes = {**plan.ancestors, **plan.removed}
+        nodes.update({key: base for key, (base, _) in plan.updated.items()})
+        for place in plan.reordered:
+            siblings = self._family.children(*place)
+            if not keeps_numbers(siblings):
+                nodes.update({node.key: nodes.get(node.key, node) for node in siblings if node.pk})
+        return nodes
+
+    def _instances(self, nodes: Iterable[Node]) -> Iterator[tuple[str, Model]]:
+        by_type: dict[str, dict[Json, Node]] = defaultdict(dict)
+        for node in nodes:
+            by_type[node.type][node.pk] = node
+        for name in self._cluster.spec.nodes:  # a fixed order, so that commits don't deadlock
+            if name not in by_type:
+                continue
+            found = by_type[name]
+            model = self._cluster.models[name]
+            queryset = model._default_manager.using(self._using).order_by("pk")
+            if self._lock:
+                queryset = queryset.select_for_update(of=("self",))
+            key_of = encoder(pk_field(model))
+            for instance in queryset.filter(pk__in=[decode_pk(model, pk) for pk in found]):
+                node = found[key_of(instance.pk)]
+                if self._is_in_place(node, instance):
+                    yield node.key, instance
+
+    def _is_in_place(self, node: Node, instance: Model) -> bool:
+        """Tell whether a row is still below the same parent."""
+        relation = self._family.relation_of(node)
+        if relation is None or node.parent is None:
+            return True
+        above = self._family.snapshot.node(node.parent)
+        field: Any = instance._meta.get_field(relation.parent_field)
+        return above is not None and above.pk == encode(field, getattr(instance, field.attname))
+
+    def _as_nodes(
+        self, nodes: Mapping[str, Node], instances: Mapping[str, Model]
+    ) -> dict[str, Node]:
+        return {
+            key: replace(
+                nodes[key],
+                fields=encode_fields(self._cluster, nodes[key].type, instance),
+                sets=self._sets(nodes[key]),
+            )
+            for key, instance in instances.items()
+        }
+
+    def _sets(self, node: Node) -> Mapping[str, tuple[Json, ...]]:
+        """Return a removed node's sets as they are now; others' are merged, never compared."""
+        if node.key not in self._plan.removed:
+            return node.sets
+        model = self._cluster.models[node.type]
+        return {
+            name: members(model, name, {"pk": decode_pk(model, node.pk)}, self._using).get(
+                node.pk, ()
+            )
+            for name in node.sets
+        }
+
+    def _below(self, node: Node) -> tuple[Mapping[str, Node], Mapping[str, Node]]:
+        now = {each.key: each for each in load_below(self._cluster, node, self._using)}
+        return dict(self._base_below(node.key, node.type)), now
+
+    def _base_below(self, key: str, type_name: str) -> Iterator[tuple[str, Node]]:
+        """Yield what the base holds below a removed node, whatever the draft did to it."""
+        base = self._plan.base
+        for relation in self._cluster.spec.nodes[type_name].relations.values():
+            here = [child.key for child in self._family.children(key, relation.name)]
+            gone = [
+                child.key
+                for child in base.values()
+                if (child.parent, child.relation) == (key, relation.name)
+            ]
+            for child_key in dict.fromkeys([*here, *gone]):
+                child = base.get(child_key) or self._family.snapshot.node(child_key)
+                if child is not None and child.pk is not None:
+                    yield child_key, child
+                    yield from self._base_below(child_key, child.type)
+
+    # Numbers of siblings
+
+    def _numbers(self, place: tuple[str, str]) -> dict[Json, Json]:
+        parent, relation_name = place
+        above = self._family.snapshot.node(parent)
+        if above is None or above.pk is None:
+            return {}
+        relation = self._cluster.spec.nodes[above.type].relations[relation_name]
+        model = self._cluster.models[relation.child]
+        field: Any = model._meta.get_field(relation.order_field or "")
+        queryset = model._default_manager.using(self._using).filter(
+            **{relation.parent_field: decode_pk(self._cluster.models[above.type], above.pk)}
+        )
+        key_of = encoder(pk_field(model))
+        return {
+            key_of(pk): encode(field, number)
+            for pk, number in queryset.values_list("pk", field.attname)
+        }
+
+    def _base_numbers(self, place: tuple[str, str]) -> dict[Json, Json]:
+        above = self._family.snapshot.node(place[0])
+        if above is None:
+            return {}
+        field = self._cluster.spec.nodes[above.type].relations[place[1]].order_field or ""
+        here = [node for node in self._family.children(*place) if node.pk is not None]
+        nodes = {node.key: node for node in here}
+        nodes.update(
+            {
+                key: node
+                for key, node in self._plan.base.items()
+                if (node.parent, node.relation) == place
+            }
+        )
+        return {node.pk: node.fields.get(field) for node in nodes.values()}
+
+
+def encode_fields(cluster: Cluster, type_name: str, instance: Model) -> dict[str, Json]:
+    """Return the fields of an instance as its node holds them."""
+    names = cluster.spec.nodes[type_name].fields
+    return {
+        field.name: encode(field, getattr(instance, field.attname))
+        for field in stored_fields(type(instance))
+        if field.name in names
+    }

@@ -1,0 +1,1 @@
+"""One async function a use case: open, edit, read, watch, commit, discard."""

@@ -1,0 +1,56 @@
+"""Discarding: the draft is dropped, and those who watch it are told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, assert_never
+
+from gql_cluster.domain.draft import Cause, DraftState, Entry
+from gql_cluster.domain.error import ClosedError, NotFoundError, StoreUnavailableError
+from gql_cluster.service.locked import wait_for_commit
+from gql_cluster.service.open import release
+from gql_cluster.service.outcome import Outcome
+from gql_cluster.service.read import ROOT, get_draft
+from gql_cluster.store.results import Closed, Ended, Gone, Locked, LockLost
+
+if TYPE_CHECKING:
+    from gql_cluster.service.engine import Caller, Engine
+
+_ATTEMPTS = 200
+
+
+async def discard(engine: Engine, caller: Caller, draft_id: str) -> Outcome:
+    """Close a draft without saving anything; it can be read for a while yet.
+
+    Raises `ClosedError` for one that has been closed before, and `NotFoundError`.
+    """
+    copy = await engine.copy(caller, draft_id, ROOT, fresh=True)
+    session = caller.required_session()
+
+    def entry_of(version: int) -> Entry:
+        return Entry(
+            version=version,
+            at=datetime.now(UTC),
+            session=session,
+            change_id=None,
+            cause=Cause.DISCARD,
+        )
+
+    for _ in range(_ATTEMPTS):
+        closing = await engine.parts.store.close(
+            draft_id, token=None, state=DraftState.DISCARDED, entry_of=entry_of
+        )
+        match closing:
+            case Ended(entry=entry):
+                await release(engine, engine.clusters[copy.draft.cluster], copy.draft)
+                await engine.parts.hub.wake(draft_id)
+                return Outcome(view=await get_draft(engine, caller, draft_id), entry=entry)
+            case Locked():
+                await wait_for_commit(engine, copy.draft, closing)
+            case Closed(state=state):
+                raise ClosedError.of(f"The draft has been {state.value.lower()}.")
+            case Gone() | LockLost():
+                raise NotFoundError.of("There is no such draft.")
+            case _:
+                assert_never(closing)
+    raise StoreUnavailableError.of("A commit of this draft is running; retry.")

@@ -1,0 +1,211 @@
+"""Editing: a change set is staged whole, with its event and its version, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, assert_never
+
+from asgiref.sync import sync_to_async
+
+from gql_cluster.domain.apply import Applied, apply, needs
+from gql_cluster.domain.change import AddNodes, Change, EditNode, NewNode, ReplaceNodes
+from gql_cluster.domain.draft import Cause, Entry
+from gql_cluster.domain.error import (
+    ClosedError,
+    InvalidChangeError,
+    LimitExceededError,
+    NotFoundError,
+    StaleVersionError,
+    StoreUnavailableError,
+)
+from gql_cluster.orm.references import dangling, references
+from gql_cluster.service.engine import new_key
+from gql_cluster.service.locked import wait_for_commit
+from gql_cluster.service.outcome import Outcome, find_outcome, first_outcome
+from gql_cluster.store.results import Accepted, Behind, Closed, Gone, Locked, Seen, Stale
+
+if TYPE_CHECKING:
+    from gql_cluster.domain.copy import Copy
+    from gql_cluster.domain.draft import Draft
+    from gql_cluster.orm.describe import Cluster
+    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.view import View
+
+_ATTEMPTS = 100
+
+
+async def edit(  # noqa: PLR0913 - one request, said whole
+    engine: Engine,
+    caller: Caller,
+    cluster: Cluster,
+    draft_id: str,
+    changes: Sequence[Change],
+    *,
+    expected_version: int | None,
+    change_id: str | None,
+) -> Outcome:
+    """Stage changes, in one round trip to the store where this worker's copy is up to date.
+
+    It never reads the database, but to see that objects outside of the cluster that the
+    changes refer to are there. The same `change_id` gives the first outcome again. Raises
+    `InvalidChangeError`, `StaleVersionError`, `ClosedError`, `LimitExceededError` and
+    `NotFoundError`; then nothing was staged.
+    """
+    _check_size(engine, changes)
+    request = _Edit(engine, caller, cluster, draft_id, changes, expected_version, change_id)
+    async with engine.parts.turn(draft_id):
+        for _ in range(_ATTEMPTS):
+            outcome = await request.attempt()
+            if outcome is not None:
+                return outcome
+    raise StoreUnavailableError.of("The draft is changed too fast by others; retry.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """One request to edit a draft."""
+
+    engine: Engine
+    caller: Caller
+    cluster: Cluster
+    draft_id: str
+    changes: Sequence[Change]
+    expected_version: int | None
+    change_id: str | None
+
+    async def attempt(self) -> Outcome | None:
+        """Stage the changes on this worker's copy; None where that was behind and is no more."""
+        copy = await self._copy(fresh=False)
+        view = self.engine.view(copy)
+        try:
+            applied = await self._apply(view)
+        except InvalidChangeError:
+            # Perhaps this is a retry of what was done; or the copy was behind, and it is valid.
+            if self.change_id is not None:
+                seen = await find_outcome(self.engine, copy, self.change_id, self._mark)
+                if seen is not None:
+                    return seen
+            if (await self._copy(fresh=True)).version != view.draft.version:
+                return None
+            self._check_expected(view.draft.version)
+            raise
+        entry = Entry(
+            version=view.draft.version + 1,
+            at=datetime.now(UTC),
+            session=self.caller.required_session(),
+            change_id=self.change_id,
+            cause=Cause.EDIT,
+            deltas=applied.deltas,
+        )
+        return await self._append(copy, view.draft, entry, applied)
+
+    @property
+    def _mark(self) -> str:
+        return fingerprint(self.changes)
+
+    async def _copy(self, *, fresh: bool) -> Copy:
+        want = needs(self.changes)
+        return await self.engine.copy(
+            self.caller, self.draft_id, want, fresh=fresh, cluster=self.cluster.name
+        )
+
+    async def _apply(self, view: View) -> Applied:
+        applied = apply(
+            self.cluster.spec,
+            view.snapshot,
+            self.changes,
+            version=view.draft.version + 1,
+            tail=view.draft.tail,
+            new_key=new_key,
+        )
+        await check_references(self.cluster, applied)
+        return applied
+
+    async def _append(
+        self, copy: Copy, draft: Draft, entry: Entry, applied: Applied
+    ) -> Outcome | None:
+        parts = self.engine.parts
+        result = await parts.store.append(
+            draft,
+            entry,
+            list(applied.nodes.values()),
+            tail=applied.tail,
+            expected_version=self.expected_version,
+            fingerprint=self._mark,
+        )
+        match result:
+            case Accepted(draft=now, size=size):
+                await parts.cache.apply(copy, entry, now, size=size)
+                await parts.hub.wake(draft.id)
+                return Outcome(view=self.engine.view(copy), entry=entry)
+            case Seen():
+                return await first_outcome(self.engine, copy, result, self._mark)
+            case Behind(read=read):
+                await parts.cache.take(copy, read)
+                return None
+            case Stale(version=version):
+                self._check_expected(version)
+                return None
+            case Closed(state=state):
+                raise ClosedError.of(f"The draft has been {state.value.lower()}.")
+            case Locked():
+                await wait_for_commit(self.engine, draft, result)
+                return None
+            case Gone():
+                parts.cache.forget(draft.id)
+                raise NotFoundError.of("There is no such draft.")
+            case _:
+                assert_never(result)
+
+    def _check_expected(self, version: int) -> None:
+        if self.expected_version not in (None, version):
+            raise StaleVersionError.of(
+                f"The draft is at version {version}, not at {self.expected_version}."
+            )
+
+
+async def check_references(cluster: Cluster, applied: Applied) -> None:
+    """Raise `InvalidChangeError` where objects outside of the cluster are not there."""
+    found = list(references(cluster, applied.deltas))
+    if not found:
+        return
+    for missing in await sync_to_async(dangling)(found):
+        name = missing.target._meta.verbose_name
+        message = f"There is no {name} with the primary key {missing.pk!r}."
+        raise InvalidChangeError.of(message, key=missing.key, field=missing.field)
+
+
+def fingerprint(changes: Sequence[Change]) -> str:
+    """Return what tells one change set from another; the models' defaults don't count."""
+    return hashlib.blake2b(repr(changes).encode(), digest_size=12).hexdigest()
+
+
+def _check_size(engine: Engine, changes: Sequence[Change]) -> None:
+    if not changes:
+        raise InvalidChangeError.of("No changes are given.")
+    limit = engine.parts.settings.MAX_CHANGES
+    if sum(1 for _ in _each(changes)) > limit:
+        raise LimitExceededError.of(f"One request may hold {limit} changes and new nodes.")
+
+
+def _each(changes: Iterable[Change]) -> Iterator[object]:
+    for change in changes:
+        yield change
+        match change:
+            case EditNode(changes=inner):
+                yield from _each(inner)
+            case AddNodes(nodes=nodes) | ReplaceNodes(nodes=nodes):
+                yield from each_node(nodes)
+            case _:
+                pass
+
+
+def each_node(nodes: Iterable[NewNode]) -> Iterator[NewNode]:
+    """Yield new nodes and all that is to be added below them."""
+    for node in nodes:
+        yield node
+        for children in node.children.values():
+            yield from each_node(children)

@@ -1,0 +1,135 @@
+"""The engine: what every use case works with."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from gql_cluster import conf
+from gql_cluster.domain.copy import Copy
+from gql_cluster.domain.error import NotFoundError, UnauthenticatedError
+from gql_cluster.domain.tree import Want
+from gql_cluster.orm.describe import Cluster
+from gql_cluster.service.hub import Hub
+from gql_cluster.service.view import View
+from gql_cluster.store.cache import CopyCache
+from gql_cluster.store.client import make_client
+from gql_cluster.store.drafts import DraftStore
+from gql_cluster.store.keys import Keys
+from gql_cluster.store.loops import PerLoop
+from gql_cluster.store.sessions import SessionIndex
+
+_CACHED_DRAFTS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks. Without a session nothing but saved objects can be seen."""
+
+    session: str | None
+
+    def required_session(self) -> str:
+        """Return the session; raises `UnauthenticatedError` where there is none."""
+        if self.session is None:
+            raise UnauthenticatedError.of(
+                "This needs a session: the mutation startSession gives a token for one."
+            )
+        return self.session
+
+
+class Parts:
+    """What one event loop has of its own: the connection to Redis and all that waits on it."""
+
+    def __init__(self) -> None:
+        self.settings = settings = conf.load()
+        self.client = make_client(settings.REDIS_URL)
+        keys = Keys(prefix=settings.KEY_PREFIX)
+        self.store = DraftStore(
+            self.client,
+            ttl=settings.draft_ttl,
+            closed_ttl=settings.closed_ttl,
+            log_length=settings.LOG_LENGTH,
+            keys=keys,
+        )
+        self.sessions = SessionIndex(self.client, ttl=settings.draft_ttl, keys=keys)
+        self.cache = CopyCache(self.store, max_bytes=settings.CACHE_BYTES, max_count=_CACHED_DRAFTS)
+        self.hub = Hub(self.cache, prefix=settings.KEY_PREFIX, poll=settings.POLL_INTERVAL)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def turn(self, draft_id: str) -> asyncio.Lock:
+        """Return the lock that makes this worker's changes of one draft queue up.
+
+        Other workers are met by the store's compare-and-set alone.
+        """
+        return self._turns.setdefault(draft_id, asyncio.Lock())
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.hub.aclose()
+        await self.client.aclose()
+
+
+class Engine:
+    """The clusters that are served, by their root's type name, and the way to their drafts."""
+
+    def __init__(self, clusters: Mapping[str, Cluster]) -> None:
+        """Connect to nothing yet."""
+        self.clusters = clusters
+        self._parts = PerLoop(Parts, Parts.aclose)
+
+    @property
+    def parts(self) -> Parts:
+        """What belongs to the running event loop."""
+        return self._parts.get()
+
+    async def aclose(self) -> None:
+        """Close what belongs to the running event loop."""
+        await self._parts.close()
+
+    async def copy(
+        self, caller: Caller, draft_id: str, want: Want, *, fresh: bool, cluster: str | None = None
+    ) -> Copy:
+        """Return the caller's copy of a draft; `cluster` is the type it has to be of.
+
+        Raises `NotFoundError` for a draft that has expired, never was, or is not the caller's.
+        """
+        session = caller.required_session()
+        copy = await self.parts.cache.get(draft_id, want, fresh=fresh)
+        if (
+            copy is None
+            or copy.draft.owner != session
+            or copy.draft.cluster not in self.clusters
+            or cluster not in (None, copy.draft.cluster)
+        ):
+            raise NotFoundError.of("There is no such draft.")
+        return copy
+
+    def view(self, copy: Copy, *, version: int | None = None) -> View:
+        """Return a view of a copy as it is now, or as it was at an earlier version."""
+        draft_id = copy.draft.id
+        cache = self.parts.cache
+
+        async def load(want: Want) -> Copy:
+            found = await cache.get(draft_id, want, fresh=False)
+            if found is None:
+                raise NotFoundError.of("The draft has expired.")
+            return found
+
+        return View(self.clusters[copy.draft.cluster], copy, load, version=version)
+
+    def view_at(self, view: View, version: int | None = None) -> View:
+        """Return another view of the same draft, at the same version or an earlier one."""
+        return self.view(view.snapshot.copy, version=version or view.snapshot.version)
+
+
+def new_draft_id() -> str:
+    """Return an id that nobody can guess."""
+    return secrets.token_urlsafe(16)
+
+
+def new_key() -> str:
+    """Return a key for a node that the client left unnamed; no client key looks like it."""
+    return f"new:{secrets.token_urlsafe(9)}"

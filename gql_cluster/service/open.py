@@ -1,0 +1,165 @@
+"""Opening drafts: of a saved cluster, of a new one, or a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from asgiref.sync import sync_to_async
+
+from gql_cluster.domain.apply import create
+from gql_cluster.domain.change import NewNode
+from gql_cluster.domain.draft import Draft, DraftState
+from gql_cluster.domain.error import LimitExceededError, NotFoundError
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.spec import ROOT_KEY
+from gql_cluster.orm.codec import defaults
+from gql_cluster.orm.load import load, parse_pk
+from gql_cluster.service.edit import check_references, each_node
+from gql_cluster.service.engine import new_draft_id, new_key
+from gql_cluster.service.read import ROOT, get_draft
+
+if TYPE_CHECKING:
+    from gql_cluster.orm.describe import Cluster
+    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.view import View
+
+
+async def open_saved(
+    engine: Engine, caller: Caller, cluster: Cluster, pk: str, *, resume: bool
+) -> View:
+    """Open a draft of a saved cluster, with a constant number of queries.
+
+    With `resume` the session's own open draft of it is returned where there is one; of
+    several requests at once all get the same. Raises `NotFoundError`.
+    """
+    session = caller.required_session()
+    parsed = parse_pk(cluster.model, pk)
+    root = _root(cluster, parsed)
+    if resume and (found := await _resumed(engine, caller, root)) is not None:
+        return found
+    nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
+    if nodes is None:
+        raise NotFoundError.of(f"There is no {cluster.name} with the primary key {pk!r}.")
+    view = await _keep(engine, caller, cluster, nodes, pk=nodes[0].pk, tail=0)
+    claimed = await engine.parts.sessions.claim(session, root, view.draft.id)
+    if resume and claimed != view.draft.id:
+        earlier = await _resumed(engine, caller, root)
+        if earlier is not None:
+            await engine.parts.store.delete(view.draft.id)
+            await engine.parts.sessions.forget(session, [view.draft.id])
+            return earlier
+    return view
+
+
+async def open_new(engine: Engine, caller: Caller, cluster: Cluster, new: NewNode) -> View:
+    """Open a draft of a cluster that is not saved yet, with all that is given below its root."""
+    caller.required_session()
+    limit = engine.parts.settings.MAX_CHANGES
+    if sum(1 for _ in each_node([new])) > limit:
+        raise LimitExceededError.of(f"One request may hold {limit} new nodes.")
+    made = create(cluster.spec, new, new_key=new_key)
+    await check_references(cluster, made)
+    return await _keep(engine, caller, cluster, list(made.nodes.values()), pk=None, tail=made.tail)
+
+
+async def open_copy(
+    engine: Engine,
+    caller: Caller,
+    cluster: Cluster,
+    *,
+    pk: str | None = None,
+    draft_id: str | None = None,
+) -> View:
+    """Open a draft of an unsaved copy: of a saved cluster, or of one of the caller's drafts."""
+    caller.required_session()
+    tail = 0
+    if draft_id is not None:
+        copy = await engine.copy(caller, draft_id, ROOT, fresh=True, cluster=cluster.name)
+        source = engine.view(copy)
+        nodes: Sequence[Node] | None = await source.load_all()
+        tail = source.draft.tail
+    else:
+        parsed = parse_pk(cluster.model, pk or "")
+        nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
+    if not nodes:
+        raise NotFoundError.of(f"There is no {cluster.name} to copy.")
+    return await _keep(engine, caller, cluster, _unsaved(cluster, nodes), pk=None, tail=tail)
+
+
+async def release(engine: Engine, cluster: Cluster, draft: Draft) -> None:
+    """Let the session open another draft of the same saved cluster."""
+    if draft.pk is not None:
+        await engine.parts.sessions.release(draft.owner, _root(cluster, draft.pk), draft.id)
+
+
+def _root(cluster: Cluster, pk: Json) -> str:
+    return f"{cluster.label}:{pk}"
+
+
+async def _resumed(engine: Engine, caller: Caller, root: str) -> View | None:
+    session = caller.required_session()
+    found = await engine.parts.sessions.find(session, root)
+    if found is None:
+        return None
+    try:
+        view = await get_draft(engine, caller, found)
+    except NotFoundError:
+        view = None
+    if view is None or view.draft.state is not DraftState.OPEN:
+        await engine.parts.sessions.release(session, root, found)
+        return None
+    return view
+
+
+async def _keep(  # noqa: PLR0913 - a draft, said whole
+    engine: Engine,
+    caller: Caller,
+    cluster: Cluster,
+    nodes: Sequence[Node],
+    *,
+    pk: Json,
+    tail: int,
+) -> View:
+    now = datetime.now(UTC)
+    draft = Draft(
+        id=new_draft_id(),
+        cluster=cluster.name,
+        pk=pk,
+        owner=caller.required_session(),
+        state=DraftState.OPEN,
+        version=0,
+        tail=tail,
+        created_at=now,
+        updated_at=now,
+        expires_at=now + engine.parts.settings.draft_ttl,
+    )
+    await engine.parts.store.create(draft, nodes)
+    await engine.parts.sessions.add(draft.owner, draft.id, now)
+    return await get_draft(engine, caller, draft.id)
+
+
+def _unsaved(cluster: Cluster, nodes: Iterable[Node]) -> list[Node]:
+    """Return copies of nodes as of a cluster that was never saved, under new keys."""
+    keys: dict[str, str] = {ROOT_KEY: ROOT_KEY}
+    copies: list[Node] = []
+    for node in nodes:  # parents come first
+        key = keys.setdefault(node.key, new_key())
+        model = cluster.models[node.type]
+        pk_name = model._meta.pk.name
+        fields = dict(node.fields)
+        if pk_name in fields:
+            fields[pk_name] = defaults(model).get(pk_name)
+        copies.append(
+            replace(
+                node,
+                key=key,
+                pk=None,
+                parent=keys[node.parent] if node.parent is not None else None,
+                fields=fields,
+                version=0,
+            )
+        )
+    return copies

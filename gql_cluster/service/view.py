@@ -1,0 +1,204 @@
+"""A view: a draft at one version, read as model instances."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from asgiref.sync import async_to_sync
+from django.db.models import Model
+
+from gql_cluster.domain.copy import Copy, NotLoadedError, Snapshot
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.positions import numbers
+from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
+from gql_cluster.domain.tree import Want, is_alive
+from gql_cluster.orm.instance import attach, make_instance
+from gql_cluster.orm.load import in_bulk
+
+if TYPE_CHECKING:
+    from gql_cluster.domain.draft import Draft
+    from gql_cluster.orm.describe import Cluster
+
+T = TypeVar("T")
+Load: TypeAlias = Callable[[Want], Awaitable[Copy]]
+
+
+class View:
+    """A draft at the version it had when the view was made, whatever is staged meanwhile.
+
+    What is read for the first time is loaded from the store, all that one tick of the event
+    loop asks for in one round trip. It is the family of the instances it gives.
+    """
+
+    def __init__(
+        self, cluster: Cluster, copy: Copy, load: Load, *, version: int | None = None
+    ) -> None:
+        """`load` brings parts of the draft into its copy and returns that."""
+        self.cluster = cluster
+        self.snapshot = Snapshot(copy, version)
+        self._load = load
+        self._wanted: set[Want] = set()
+        self._loading: asyncio.Future[None] | None = None
+        self._instances: dict[str, Model] = {}
+        self._made: dict[str, asyncio.Future[Any]] = {}
+        self._numbers: dict[tuple[str, str], dict[str, int]] = {}
+
+    @property
+    def draft(self) -> Draft:
+        """The draft's header at this view's version."""
+        return self.snapshot.draft
+
+    # Loading
+
+    async def load(self, want: Want) -> None:
+        """See to it that some parts of the draft can be read."""
+        if not self.snapshot.copy.missing(want):
+            return
+        self._wanted.add(want)
+        if self._loading is None:
+            self._loading = asyncio.ensure_future(self._load_wanted())
+        await asyncio.shield(self._loading)
+
+    async def _load_wanted(self) -> None:
+        await asyncio.sleep(0)  # so that all siblings of one level ask before the trip
+        wanted, self._wanted, self._loading = self._wanted, set(), None
+        await self._load(
+            Want(
+                keys=frozenset[str]().union(*(want.keys for want in wanted)),
+                relations=frozenset[tuple[str, str]]().union(*(w.relations for w in wanted)),
+                families=frozenset[tuple[str, str]]().union(*(w.families for w in wanted)),
+            )
+        )
+
+    async def load_family(self, parent: str, relation: str) -> None:
+        """See to it that all children of a relation can be read."""
+        await self.load(Want(families=frozenset({(parent, relation)})))
+
+    async def load_line(self, key: str) -> Node | None:
+        """Load a node and every node above it; return it if it is in the draft now."""
+        await self.load(Want(keys=frozenset({key})))
+        node = self.snapshot.node(key)
+        above = node
+        while above is not None and above.parent is not None:
+            await self.load(Want(keys=frozenset({above.parent})))
+            above = self.snapshot.node(above.parent)
+        if node is None or not is_alive(self.snapshot.node, node):
+            return None
+        return node
+
+    async def load_lines(self, keys: Iterable[str]) -> None:
+        """Load nodes and every node above them, a round trip a level."""
+        wanted = frozenset(keys) | {ROOT_KEY}
+        while wanted:
+            await self.load(Want(keys=wanted))
+            nodes = (self.snapshot.node(key) for key in wanted)
+            above = frozenset(node.parent for node in nodes if node and node.parent)
+            wanted = self.snapshot.copy.missing(Want(keys=above)).keys
+
+    async def load_below(self, keys: Iterable[str]) -> list[Node]:
+        """Load and return all that is below nodes which are loaded, a round trip a level."""
+        level = [node for key in keys if (node := self.snapshot.node(key)) is not None]
+        found: list[Node] = []
+        while level:
+            places = [
+                (node.key, name)
+                for node in level
+                for name in self.cluster.spec.nodes[node.type].relations
+            ]
+            await self.load(Want(families=frozenset(places)))
+            level = [node for place in places for node in self.children(*place)]
+            found += level
+        return found
+
+    async def load_all(self) -> list[Node]:
+        """Load and return the whole draft, the root first."""
+        await self.load(Want(keys=frozenset({ROOT_KEY})))
+        root = self.snapshot.node(ROOT_KEY)
+        return [] if root is None else [root, *await self.load_below([ROOT_KEY])]
+
+    async def once(self, name: str, make: Callable[[], Awaitable[T]]) -> T:
+        """Return what `make` gives, made once a view however many ask for it at once."""
+        if name not in self._made:
+            self._made[name] = asyncio.ensure_future(make())
+        made: T = await self._made[name]
+        return made
+
+    # Reading what is loaded
+
+    def children(self, parent: str, relation: str) -> list[Node]:
+        """Return the children of a relation, in order."""
+        nodes = (self.snapshot.node(key) for _, key in self.snapshot.siblings(parent, relation))
+        return [node for node in nodes if node is not None]
+
+    def relation_of(self, node: Node) -> RelationSpec | None:
+        """Return the relation that a node is in; None for the root."""
+        if node.parent is None or node.relation is None:
+            return None
+        above = self.snapshot.node(node.parent)
+        if above is None:
+            raise NotLoadedError(node.parent)
+        return self.cluster.spec.nodes[above.type].relations[node.relation]
+
+    def numbers(self, parent: str, relation: RelationSpec) -> dict[str, int]:
+        """Return what the order field of each sibling holds where its own is not right."""
+        place = (parent, relation.name)
+        if relation.order_field is not None and place not in self._numbers:
+            siblings = self.children(*place)
+            self._numbers[place] = numbers(siblings, relation.order_field)
+        return self._numbers.get(place, {})
+
+    def instance(self, node: Node) -> Model:
+        """Return a node as an instance, the same one each time; its line must be loaded.
+
+        Its order field is right if its siblings are loaded.
+        """
+        found = self._instances.get(node.key)
+        if found is None:
+            found = self._instances[node.key] = self._make(node)
+        return found
+
+    def adopt(self, node: Node, instance: Model) -> None:
+        """Let an instance made elsewhere stand for a node from now on."""
+        attach(instance, self.cluster, node, self)
+        self._instances[node.key] = instance
+
+    def _make(self, node: Node) -> Model:
+        relation = self.relation_of(node)
+        above = self.parent(node)
+        if relation is None or above is None:
+            return make_instance(self.cluster, node, self, parent=None)
+        number = None
+        place = (node.parent or "", relation.name)
+        if relation.order_field and not self.snapshot.copy.missing(
+            Want(families=frozenset({place}))
+        ):
+            counted = self.numbers(place[0], relation).get(node.key)
+            number = None if counted is None else (relation.order_field, counted)
+        return make_instance(
+            self.cluster, node, self, parent=(relation.parent_field, above), number=number
+        )
+
+    # The family of its instances
+
+    def parent(self, node: Node) -> Model | None:
+        """Return the instance above a node."""
+        if node.parent is None:
+            return None
+        above = self.snapshot.node(node.parent)
+        if above is None:
+            raise NotLoadedError(node.parent)
+        return self.instance(above)
+
+    def related(self, node: Node, name: str) -> list[Model]:
+        """Return what a model's own method finds in a relation: children, or members of a set.
+
+        Children that are not loaded yet are loaded if the method runs in a thread.
+        """
+        spec = self.cluster.spec.nodes[node.type]
+        if name in spec.sets:
+            return in_bulk(self.cluster.models[node.type], name, node.sets.get(name, ()))
+        if self.snapshot.copy.missing(Want(families=frozenset({(node.key, name)}))):
+            async_to_sync(self.load_family)(node.key, name)
+        return [self.instance(child) for child in self.children(node.key, name)]

@@ -1,0 +1,106 @@
+"""Each worker's memory of the drafts that it works on, kept up to date from their logs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import replace
+from weakref import WeakValueDictionary
+
+from gql_cluster.domain.copy import Copy
+from gql_cluster.domain.draft import Draft, Entry
+from gql_cluster.domain.tree import Want
+from gql_cluster.store.drafts import DraftStore
+from gql_cluster.store.results import Read
+
+
+class CopyCache:
+    """Copies of drafts, the least recently used forgotten first; it belongs to one event loop.
+
+    `max_bytes` bounds their size as stored, `max_count` their number. A copy that a caller holds
+    stays whole when it is forgotten here, but is not brought up to date any more.
+
+    One task at a time loads or advances a draft: its lock is held across one or two calls of
+    the store, which end by the client's timeout.
+    """
+
+    def __init__(self, store: DraftStore, *, max_bytes: int, max_count: int) -> None:
+        """Take the store and the bounds."""
+        self._store = store
+        self._max_bytes = max_bytes
+        self._max_count = max_count
+        self._copies: OrderedDict[str, Copy] = OrderedDict()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def get(self, draft_id: str, want: Want, *, fresh: bool) -> Copy | None:
+        """Return the copy with all that is wanted; None where there is no such draft.
+
+        `fresh` takes exactly one round trip, and the copy is at the version of its time;
+        otherwise there is none where nothing is missing. A copy that can't be brought up to
+        date is begun anew, which may take one more.
+        """
+        copy = self._copies.get(draft_id)
+        if not fresh and copy is not None and not copy.missing(want):
+            self._copies.move_to_end(draft_id)
+            return copy
+        async with self._lock(draft_id):
+            return await self._load(draft_id, want, fresh=fresh)
+
+    async def apply(self, copy: Copy, entry: Entry, draft: Draft, *, size: int = 0) -> None:
+        """Take what this worker appended itself; a copy that has it already stays as it is."""
+        async with self._lock(draft.id):
+            if entry.version == copy.version + 1:
+                copy.advance(entry, draft)
+                copy.size += size
+                self._trim()
+
+    async def take(self, copy: Copy, read: Read) -> None:
+        """Take the entries that an append came behind; a copy they can't follow is forgotten."""
+        async with self._lock(read.draft.id):
+            if not follow(copy, read):
+                self.forget(read.draft.id)
+            self._trim()
+
+    def forget(self, draft_id: str) -> None:
+        """Forget a draft."""
+        self._copies.pop(draft_id, None)
+
+    def _lock(self, draft_id: str) -> asyncio.Lock:
+        return self._locks.setdefault(draft_id, asyncio.Lock())
+
+    async def _load(self, draft_id: str, want: Want, *, fresh: bool) -> Copy | None:
+        copy = self._copies.get(draft_id)
+        missing = want if copy is None else copy.missing(want)
+        while missing or fresh:
+            since = None if copy is None else copy.version
+            read = await self._store.read(draft_id, missing, since=since)
+            if read is None:
+                self.forget(draft_id)
+                return None
+            if copy is None or not follow(copy, read):
+                copy = self._copies[draft_id] = Copy(read.draft)
+            copy.learn(read.nodes, read.relations, size=read.size)
+            missing, fresh = copy.missing(want), False
+        self._copies.move_to_end(draft_id)
+        self._trim()
+        return copy
+
+    def _trim(self) -> None:
+        total = sum(copy.size for copy in self._copies.values())
+        while self._copies and (total > self._max_bytes or len(self._copies) > self._max_count):
+            _, copy = self._copies.popitem(last=False)
+            total -= copy.size
+
+
+def follow(copy: Copy, read: Read) -> bool:
+    """Bring a copy to the version of a read, or leave it where it is ahead of that.
+
+    False where it can't be done. A draft that lost versions, as after a failover, is told by a
+    read behind the copy's own version: that is a gap.
+    """
+    if read.gap or read.draft.created_at != copy.draft.created_at:
+        return False
+    for entry in read.entries:
+        if entry.version > copy.version:
+            copy.advance(entry, replace(read.draft, version=entry.version))
+    return copy.version >= read.draft.version

@@ -1,0 +1,193 @@
+"""The stored format of drafts: domain objects to bytes and back, exactly.
+
+JSON arrays by position, because a draft holds thousands of nodes. A format number is kept in
+the draft's header, and all that lies beside it is in that format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, assert_never
+
+import msgspec
+
+from gql_cluster.domain.delta import Added, Delta, Moved, Related, Removed, Updated
+from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
+from gql_cluster.domain.error import StoreUnavailableError
+from gql_cluster.domain.node import Node
+
+FORMAT = 1
+
+_dumps = msgspec.json.Encoder().encode
+_loads = msgspec.json.Decoder().decode
+# The end of a node's row is left out as far as it is this.
+_USUAL_END: tuple[Any, ...] = ({}, 0, False)
+_SHORTEST = 5
+
+
+class StoreFormatError(StoreUnavailableError):
+    """The draft is in a format of a newer release; a worker of that release can serve it."""
+
+
+# Headers
+
+
+def encode_draft(draft: Draft) -> dict[str, str | bytes | int]:
+    """Return the fields of the header."""
+    return {
+        "format": FORMAT,
+        "id": draft.id,
+        "cluster": draft.cluster,
+        "pk": _dumps(draft.pk),
+        "owner": draft.owner,
+        "state": draft.state.value,
+        "version": draft.version,
+        "tail": draft.tail,
+        "created": draft.created_at.isoformat(),
+        "updated": draft.updated_at.isoformat(),
+        "expires": draft.expires_at.isoformat(),
+    }
+
+
+def decode_draft(fields: Mapping[bytes, bytes]) -> Draft:
+    """Return the header; raises `StoreFormatError`."""
+    check_format(fields[b"format"])
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    return Draft(
+        id=text["id"],
+        cluster=text["cluster"],
+        pk=_loads(fields[b"pk"]),
+        owner=text["owner"],
+        state=DraftState(text["state"]),
+        version=int(text["version"]),
+        tail=int(text["tail"]),
+        created_at=datetime.fromisoformat(text["created"]),
+        updated_at=datetime.fromisoformat(text["updated"]),
+        expires_at=datetime.fromisoformat(text["expires"]),
+    )
+
+
+def check_format(number: bytes) -> None:
+    """Refuse what a newer release wrote. What an older one wrote is to be upgraded here."""
+    if int(number) > FORMAT:
+        message = f"The draft is in format {int(number)}; this release knows up to {FORMAT}."
+        raise StoreFormatError.of(message)
+
+
+# Nodes
+
+
+def encode_node(node: Node) -> bytes:
+    """Return a node without its key, which its place in Redis holds.
+
+    The parent's key comes first, up to a NUL: the script that walks up reads no JSON.
+    """
+    return (node.parent or "").encode() + b"\0" + _dumps(_node_row(node))
+
+
+def decode_node(key: str, data: bytes) -> Node:
+    """Return the node with this key."""
+    parent, _, row = data.partition(b"\0")
+    return _node(key, parent.decode() or None, _loads(row))
+
+
+def _node_row(node: Node) -> list[Any]:
+    row = [node.type, node.pk, node.relation, node.rank, node.fields]
+    end = [node.sets, node.version, node.removed]
+    while end and end[-1] == _USUAL_END[len(end) - 1]:
+        end.pop()
+    return row + end
+
+
+def _node(key: str, parent: str | None, row: list[Any]) -> Node:
+    end = _USUAL_END[len(row) - _SHORTEST :]
+    type_, pk, relation, rank, fields, sets, version, removed = (*row, *end)
+    return Node(
+        key=key,
+        type=type_,
+        pk=pk,
+        parent=parent,
+        relation=relation,
+        rank=rank,
+        fields=fields,
+        sets={name: tuple(pks) for name, pks in sets.items()},
+        version=version,
+        removed=removed,
+    )
+
+
+# The log
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """Return an entry without its version, which its id in the stream holds."""
+    row = [
+        entry.at.isoformat(),
+        entry.session,
+        entry.change_id,
+        entry.cause.value,
+        [_delta_row(delta) for delta in entry.deltas],
+        entry.keys,
+    ]
+    return _dumps(row)
+
+
+def decode_entry(version: int, data: bytes) -> Entry:
+    """Return the entry of a version."""
+    at, session, change_id, cause, deltas, keys = _loads(data)
+    return Entry(
+        version=version,
+        at=datetime.fromisoformat(at),
+        session=session,
+        change_id=change_id,
+        cause=Cause(cause),
+        deltas=tuple(_delta(row) for row in deltas),
+        keys=keys,
+    )
+
+
+def _delta_row(delta: Delta) -> list[Any]:
+    match delta:
+        case Added(node=node):
+            return ["added", node.key, node.parent, _node_row(node)]
+        case Removed(node=node):
+            return ["removed", node.key, node.parent, _node_row(node)]
+        case Updated():
+            return ["updated", *_about(delta), delta.before, delta.after]
+        case Moved():
+            return ["moved", *_about(delta), delta.before, delta.after]
+        case Related():
+            return ["related", *_about(delta), delta.set, delta.added, delta.removed]
+        case _:
+            assert_never(delta)
+
+
+def _about(delta: Updated | Moved | Related) -> Iterable[str | None]:
+    return delta.key, delta.type, delta.parent, delta.relation
+
+
+def _delta(row: list[Any]) -> Delta:
+    match row:
+        case ["added", key, parent, node]:
+            return Added(node=_node(key, parent, node))
+        case ["removed", key, parent, node]:
+            return Removed(node=_node(key, parent, node))
+        case ["related", key, type_, parent, relation, name, added, removed]:
+            return Related(
+                key=key,
+                type=type_,
+                parent=parent,
+                relation=relation,
+                set=name,
+                added=tuple(added),
+                removed=tuple(removed),
+            )
+        case [("updated" | "moved") as kind, key, type_, parent, relation, before, after]:
+            change: type[Updated | Moved] = Updated if kind == "updated" else Moved
+            return change(
+                key=key, type=type_, parent=parent, relation=relation, before=before, after=after
+            )
+        case _:
+            message = f"a delta of an unknown kind: {row[0]}"
+            raise ValueError(message)

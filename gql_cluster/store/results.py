@@ -1,0 +1,124 @@
+"""What comes back from the store; a caller matches the variants that a method names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeAlias
+
+from gql_cluster.domain.draft import Draft, DraftState, Entry
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.tree import Siblings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The change id was applied before, as this version; nothing was written now."""
+
+    version: int
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """Parts of a draft, all at `draft.version`.
+
+    `entries` are those behind the version asked for, in order without a hole, as many as the
+    limit allows. `gap`: the log does not reach back so far, or the draft is behind that version.
+    A node is None where there never was one. `size` is the bytes of all this as stored.
+    """
+
+    draft: Draft
+    entries: tuple[Entry, ...] = ()
+    gap: bool = False
+    nodes: Mapping[str, Node | None] = field(default_factory=dict)
+    relations: Mapping[tuple[str, str], Siblings] = field(default_factory=dict)
+    outcome: Seen | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a draft has of its own, at one version.
+
+    `base` holds each key touched since open with its node as it was then, None for a key added
+    since; it is empty for a new cluster. `read.nodes` holds the same keys and all above them as
+    they are now; for a new cluster every node.
+    """
+
+    read: Read
+    base: Mapping[str, Node | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The change set is kept. `draft` is the header now; `size` the bytes written."""
+
+    draft: Draft
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The draft is closed by this entry; `draft` is the header now."""
+
+    draft: Draft
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquired:
+    """The lock is held, at `draft.version`, which no edit changes as long as it is held."""
+
+    draft: Draft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behind:
+    """Others appended meanwhile: `read` brings what happened since the caller's version."""
+
+    read: Read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stale:
+    """The draft is at this version, not at the one that the client expected."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """The draft has been closed, by the entry of this version."""
+
+    state: DraftState
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A commit holds the draft under this token; `left` of its lease is below zero when over."""
+
+    token: str
+    left: timedelta
+
+    @property
+    def lease_over(self) -> bool:
+        """Tell whether the commit has outlived its lease: it may have died."""
+        return self.left <= timedelta(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockLost:
+    """The token's lock is held no more, by anybody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """There is no such draft: it has expired, or there never was one."""
+
+
+Appended: TypeAlias = Accepted | Seen | Behind | Stale | Closed | Locked | Gone
+Locking: TypeAlias = Acquired | Stale | Closed | Locked | Gone
+Closing: TypeAlias = Ended | Closed | Locked | LockLost | Gone

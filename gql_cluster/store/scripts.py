@@ -1,0 +1,31 @@
+"""The Lua scripts: each one call, atomic, on the keys of one draft or one session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from gql_cluster.store.client import Client
+
+
+class Scripts:
+    """The scripts as one client calls them: by digest, sent once where a server lacks them."""
+
+    def __init__(self, client: Client) -> None:
+        """Read the sources, the first time in a process."""
+        self._scripts = {name: client.register_script(text) for name, text in _sources().items()}
+
+    async def __call__(self, name: str, keys: Sequence[str], *args: str | bytes | int) -> list[Any]:
+        """Run a script; its reply begins with a word."""
+        word, *reply = await self._scripts[name](keys=keys, args=args)
+        return [word.decode(), *reply]
+
+
+@cache
+def _sources() -> dict[str, bytes]:
+    folder = files("gql_cluster.store") / "lua"
+    common = (folder / "common.lua").read_bytes()
+    names = ("append", "changes", "close", "lock", "read", "release", "unlock")
+    return {name: common + (folder / f"{name}.lua").read_bytes() for name in names}

@@ -1,0 +1,148 @@
+"""The scripts' arguments and replies: domain objects on this side, flat lists on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from gql_cluster.domain.delta import Added, Delta, Moved, Related, Removed, Updated
+from gql_cluster.domain.draft import Draft, DraftState, Entry
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.tree import Siblings, Want
+from gql_cluster.store.codec import decode_draft, decode_entry, decode_node, encode_node
+from gql_cluster.store.keys import index_member, place
+from gql_cluster.store.results import Closed, Gone, Locked, Read, Seen
+
+Stream = Sequence[tuple[bytes, Sequence[bytes]]]
+Family = tuple[Sequence[bytes], Sequence[bytes | None]]
+
+
+def counted(values: Collection[str | bytes]) -> list[str | bytes | int]:
+    """Return a list as the scripts take it: behind its length."""
+    return [len(values), *values]
+
+
+def node_args(nodes: Iterable[Node]) -> list[str | bytes]:
+    """Return nodes as their hash takes them: key, node, key, node, …."""
+    return [part for node in nodes for part in (node.key, encode_node(node))]
+
+
+def want_args(want: Want) -> list[str | bytes | int]:
+    """Return what the read script is asked for."""
+    return [
+        *counted(want.keys),
+        *counted([place(*where) for where in want.relations]),
+        *counted([place(*where) for where in want.families]),
+    ]
+
+
+def index_changes(deltas: Iterable[Delta]) -> tuple[list[str], list[str]]:
+    """Return the members that leave the index and those that come, in the end."""
+    there: dict[str, bool] = {}
+
+    def mark(member: str | None, *, comes: bool) -> None:
+        if member is not None:
+            there[member] = comes
+
+    for delta in deltas:
+        match delta:
+            case Added(node=node) | Removed(node=node):
+                member = index_member(node.parent, node.relation, node.rank, node.key)
+                mark(member, comes=isinstance(delta, Added))
+            case Moved(parent=parent, relation=relation, key=key):
+                mark(index_member(parent, relation, delta.before, key), comes=False)
+                mark(index_member(parent, relation, delta.after, key), comes=True)
+            case Updated() | Related():
+                pass
+    leave = [member for member, comes in there.items() if not comes]
+    return leave, [member for member, comes in there.items() if comes]
+
+
+def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Return the mapping that a script replied flat."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def to_draft(flat: Sequence[bytes]) -> Draft:
+    """Return the header."""
+    return decode_draft(pairs(flat))
+
+
+def to_read(header: Sequence[bytes], stream: Stream, after: int | None) -> Read:
+    """Return header and entries; `after` is the version whose followers were asked for."""
+    draft = to_draft(header)
+    entries = tuple(
+        decode_entry(int(number.partition(b"-")[0]), fields[1]) for number, fields in stream
+    )
+    gap = _has_gap(draft, entries, after)
+    size = sum(len(fields[1]) for _, fields in stream)
+    return Read(draft=draft, entries=() if gap else entries, gap=gap, size=size)
+
+
+def with_nodes(read: Read, stored: Mapping[str, bytes | None]) -> Read:
+    """Return the read with these nodes as well."""
+    nodes = {key: decode_node(key, data) if data else None for key, data in stored.items()}
+    size = sum(len(key) + len(data or b"") for key, data in stored.items())
+    return replace(read, nodes={**read.nodes, **nodes}, size=read.size + size)
+
+
+def with_parts(
+    read: Read,
+    want: Want,
+    nodes: Sequence[bytes | None],
+    relations: Sequence[Sequence[bytes]],
+    families: Sequence[Family],
+) -> Read:
+    """Return the read with what was wanted, which the script replied in the same order."""
+    members = dict(zip(want.relations, relations, strict=True))
+    stored = dict(zip(want.keys, nodes, strict=True))
+    for where, (family, children) in zip(want.families, families, strict=True):
+        members[where] = family
+        keys = (member.rpartition(b"\0")[2].decode() for member in family)
+        stored |= zip(keys, children, strict=True)
+    size = sum(len(member) for family in members.values() for member in family)
+    siblings = {where: to_siblings(family) for where, family in members.items()}
+    return with_nodes(replace(read, relations=siblings, size=read.size + size), stored)
+
+
+def _has_gap(draft: Draft, entries: Sequence[Entry], after: int | None) -> bool:
+    if after is None or after == draft.version:
+        return False
+    return not entries or entries[0].version != after + 1
+
+
+def to_siblings(members: Sequence[bytes]) -> Siblings:
+    """Return rank and key of each member of the index."""
+    siblings = []
+    for member in members:
+        _, _, rank, key = member.decode().split("\0")
+        siblings.append((rank, key))
+    return siblings
+
+
+def to_base(stored: Mapping[bytes, bytes]) -> dict[str, Node | None]:
+    """Return the nodes of the base by key; an empty value stands for none."""
+    texts = {key.decode(): data for key, data in stored.items()}
+    return {key: decode_node(key, data) if data else None for key, data in texts.items()}
+
+
+def to_seen(outcome: bytes) -> Seen:
+    """Return what a change id came to before."""
+    version, _, fingerprint = outcome.decode().partition(":")
+    return Seen(version=int(version), fingerprint=fingerprint)
+
+
+def to_refusal(reply: Sequence[Any]) -> Closed | Locked | Gone:
+    """Return why a draft takes no change at all."""
+    match reply:
+        case ["closed", state, version]:
+            return Closed(state=DraftState(state.decode()), version=int(version))
+        case ["locked", token, left]:
+            return Locked(token=token.decode(), left=timedelta(milliseconds=left))
+        case ["gone"]:
+            return Gone()
+        case _:
+            message = f"a reply of an unknown kind: {reply[:1]}"
+            raise ValueError(message)

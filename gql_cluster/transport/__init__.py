@@ -1,0 +1,1 @@
+"""How clients reach the engine: HTTP through Django, WebSocket through channels."""

@@ -1,0 +1,55 @@
+"""Who is calling: the session that a token or Django's session cookie names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from gql_cluster.domain.error import UnauthenticatedError
+from gql_cluster.service.engine import Caller
+from gql_cluster.service.session import new_session_id, session_of
+
+if TYPE_CHECKING:
+    from django.contrib.sessions.backends.base import SessionBase
+
+# Kept in Django's session, and not its key: it outlives a login, and others may see it.
+_NAME = "gql_cluster.session"
+
+
+async def caller_of(authorization: str | None, session: SessionBase | None) -> Caller:
+    """Return who calls; a token goes before a cookie.
+
+    A browser that has a Django session gets an editing session in it, once. Raises
+    `UnauthenticatedError` for an `Authorization` that is not a valid token.
+    """
+    if authorization:
+        return Caller(session=session_of(_bearer(authorization)))
+    if session is None or session.session_key is None:
+        return Caller(session=None)
+    return Caller(session=await browser_session(session))
+
+
+async def browser_session(session: SessionBase) -> str:
+    """Return the editing session of a Django session; it is made where there is none yet."""
+    known = await session.aget(_NAME)
+    if known is None:
+        known = new_session_id()
+        await session.aset(_NAME, known)
+    return str(known)
+
+
+def token_in(parameters: object) -> str | None:
+    """Return the `Authorization` that a WebSocket's `connection_init` carries, if any."""
+    if not isinstance(parameters, Mapping):
+        return None
+    for name, value in parameters.items():
+        if isinstance(name, str) and name.lower() == "authorization" and isinstance(value, str):
+            return value
+    return None
+
+
+def _bearer(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise UnauthenticatedError.of("The authorization has to be “Bearer” and a session token.")
+    return token.strip()

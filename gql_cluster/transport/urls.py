@@ -1,0 +1,22 @@
+"""The addresses of a service: one for GraphQL, two for its operators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.urls import URLPattern, path
+
+from gql_cluster.transport.health import healthz, readyz
+from gql_cluster.transport.http import GraphQLView
+
+if TYPE_CHECKING:
+    from gql_cluster.api.schema import Schema
+
+
+def urlpatterns(schema: Schema) -> list[URLPattern]:
+    """Return `/graphql`, `/healthz` and `/readyz`, for a project's `urlpatterns`."""
+    return [
+        path("graphql", GraphQLView.as_view(schema=schema), name="graphql"),
+        path("healthz", healthz, name="healthz"),
+        path("readyz", readyz(schema.engine), name="readyz"),
+    ]

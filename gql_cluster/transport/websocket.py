@@ -1,0 +1,57 @@
+"""GraphQL over WebSocket: `graphql-transport-ws`, and the older `graphql-ws`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import ThreadSensitiveContext
+from channels.security.websocket import AllowedHostsOriginValidator
+from channels.sessions import SessionMiddlewareStack
+from django.urls import path
+from channels.routing import URLRouter
+from strawberry.channels import GraphQLWSConsumer
+from strawberry.exceptions import ConnectionRejectionError
+
+from gql_cluster.domain.error import UnauthenticatedError
+from gql_cluster.transport.caller import caller_of, token_in
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from strawberry.schema import BaseSchema
+
+_INIT_TIMEOUT = timedelta(seconds=5)
+
+
+class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
+    """One WebSocket; who calls is settled by its `connection_init`."""
+
+    async def on_ws_connect(self, context: dict[str, Any]) -> object:
+        """Take the token of `connection_init`, or else the cookie of the handshake."""
+        authorization = token_in(context.get("connection_params"))
+        try:
+            context["caller"] = await caller_of(authorization, self.scope.get("session"))
+        except UnauthenticatedError as exc:
+            raise ConnectionRejectionError({"code": exc.code.value, "message": str(exc)}) from exc
+        return await super().on_ws_connect(context)
+
+
+def websocket_application(
+    schema: BaseSchema, route: str = "graphql"
+) -> Callable[..., Awaitable[None]]:
+    """Return the ASGI application of the WebSockets, for `ProtocolTypeRouter`.
+
+    A browser may only connect from an allowed host. The database work of one socket does not
+    wait for that of another.
+    """
+    consumer = Consumer.as_asgi(schema=schema, connection_init_wait_timeout=_INIT_TIMEOUT)
+    routed = AllowedHostsOriginValidator(
+        SessionMiddlewareStack(URLRouter([path(route, consumer)]))
+    )
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        async with ThreadSensitiveContext():
+            await routed(scope, receive, send)
+
+    return application

@@ -1,0 +1,1 @@
+"""What this service serves: each domain is a small Django app, its models and its samples."""

@@ -1,0 +1,1 @@
+"""Bands with their members, albums and songs: a cluster of three levels."""

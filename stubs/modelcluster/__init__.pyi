@@ -1,0 +1,1 @@
+"""What the engine uses of django-modelcluster, which ships no types."""

@@ -1,0 +1,1 @@
+"""Every test talks to real servers, which `tests.plugin` starts and stops."""

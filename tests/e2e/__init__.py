@@ -1,0 +1,1 @@
+"""Worker processes, real sockets, real clients, faults."""

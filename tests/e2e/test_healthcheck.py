@@ -1,0 +1,30 @@
+"""`python -m config.healthcheck`, by which a container's supervisor asks."""
+
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from config import healthcheck
+from tests.e2e.conftest import StartWorkers
+
+
+def test_a_worker_in_production_is_healthy(
+    start_workers: StartWorkers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Django answers to the names of ALLOWED_HOSTS only, so the question is put by such a name."""
+    hosts = "service.example,127.0.0.1"
+    (worker,) = start_workers(1, DEBUG="0", ALLOWED_HOSTS=hosts)
+    monkeypatch.setenv("PORT", str(urlsplit(worker.url).port))
+    monkeypatch.setenv("ALLOWED_HOSTS", "unknown.example")
+    assert healthcheck.main() == 1
+    monkeypatch.setenv("ALLOWED_HOSTS", hosts)
+    assert healthcheck.main() == 0
+
+
+def test_nobody_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port on which nothing listens fails and raises nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+    monkeypatch.setenv("PORT", port)
+    assert healthcheck.main() == 1

@@ -1,0 +1,1 @@
+"""Service, store, orm and config on real servers."""

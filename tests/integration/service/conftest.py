@@ -1,0 +1,56 @@
+"""An engine on the run's Redis and database, and the sample clusters to work on."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.core.management import call_command
+
+from gql_cluster.domain.change import NewNode
+from gql_cluster.orm.codec import defaults
+from gql_cluster.orm.describe import describe
+from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.open import open_saved
+from gql_cluster.service.view import View
+from schema.bands.models import Band
+from schema.films.models import Movie
+
+CLUSTERS = {"Band": describe(Band), "Movie": describe(Movie)}
+BAND = CLUSTERS["Band"]
+ANN = Caller(session="ann")
+BOB = Caller(session="bob")
+
+
+@pytest.fixture
+async def engine(transactional_db: None) -> AsyncIterator[Engine]:
+    """An engine, as one worker has it, over the loaded samples."""
+    await sync_to_async(call_command)("load_samples", verbosity=0)
+    engine = Engine(CLUSTERS)
+    yield engine
+    await engine.aclose()
+
+
+@pytest.fixture
+async def other(engine: Engine) -> AsyncIterator[Engine]:
+    """A second engine on the same Redis and database, as another worker has it."""
+    other = Engine(engine.clusters)
+    yield other
+    await other.aclose()
+
+
+async def beatles(engine: Engine, caller: Caller = ANN) -> View:
+    """Open a draft of The Beatles."""
+    pk = await Band.objects.values_list("pk", flat=True).aget(name="The Beatles")
+    return await open_saved(engine, caller, BAND, str(pk), resume=True)
+
+
+def new(type_name: str, /, key: str | None = None, **values: object) -> NewNode:
+    """Make a node to add, with its model's defaults."""
+    given: Mapping[str, object] = values
+    return NewNode(
+        key=key,
+        values=dict(given),  # type: ignore[arg-type]
+        defaults=defaults(BAND.models[type_name]),
+    )

@@ -1,0 +1,135 @@
+"""A band as a draft, and edits of it, for the tests of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from gql_cluster.domain.apply import Applied, apply
+from gql_cluster.domain.change import AddNodes, Change, NewNode, SetFields
+from gql_cluster.domain.delta import advance, key_of
+from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.rank import base_rank
+from gql_cluster.domain.spec import (
+    ROOT_KEY,
+    ClusterSpec,
+    FieldSpec,
+    NodeSpec,
+    RelationSpec,
+    SetSpec,
+)
+from gql_cluster.domain.tree import Tree, Want
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+MEMBERS = (ROOT_KEY, "members")
+ROOT = Want(keys=frozenset({ROOT_KEY}))
+FAMILY = Want(keys=frozenset({ROOT_KEY}), families=frozenset({MEMBERS}))
+
+
+def _node_spec(name: str, relation: RelationSpec | None = None) -> NodeSpec:
+    return NodeSpec(
+        name=name,
+        label=f"bands.{name}",
+        fields={"name": FieldSpec(name="name", nullable=False)},
+        relations={relation.name: relation} if relation else {},
+        sets={"genres": SetSpec(name="genres", target="bands.Genre")},
+    )
+
+
+def _relation(name: str, child: str) -> RelationSpec:
+    return RelationSpec(name=name, child=child, parent_field="above", order_field="sort_order")
+
+
+BAND = ClusterSpec(
+    root="Band",
+    nodes={
+        "Band": _node_spec("Band", _relation("members", "Member")),
+        "Member": _node_spec("Member", _relation("jobs", "Job")),
+        "Job": _node_spec("Job"),
+    },
+)
+
+
+def new_draft(*, pk: Json = 1) -> Draft:
+    """Return a header with a fresh id."""
+    return Draft(
+        id=uuid4().hex,
+        cluster="Band",
+        pk=pk,
+        owner="ringo",
+        state=DraftState.OPEN,
+        version=0,
+        tail=0,
+        created_at=NOW,
+        updated_at=NOW,
+        expires_at=NOW,
+    )
+
+
+def band_nodes(members: int = 3) -> list[Node]:
+    """Return a saved band with some members, each of whom has one job."""
+    nodes = [_saved(ROOT_KEY, "Band", None, None, 0)]
+    for i in range(members):
+        nodes.append(_saved(f"members:{i}", "Member", ROOT_KEY, "members", i))
+        nodes.append(_saved(f"jobs:{i}", "Job", f"members:{i}", "jobs", 0))
+    return nodes
+
+
+def _saved(key: str, type_: str, parent: str | None, relation: str | None, index: int) -> Node:
+    return Node(
+        key=key,
+        type=type_,
+        pk=index + 1,
+        parent=parent,
+        relation=relation,
+        rank=base_rank(index) if parent else "",
+        fields={"name": f"{type_} {index}"},
+        sets={"genres": ()},
+    )
+
+
+def staged(tree: Tree, draft: Draft, *changes: Change) -> Applied:
+    """Return what changes do to a draft."""
+    return apply(
+        BAND,
+        tree,
+        changes,
+        version=draft.version + 1,
+        tail=draft.tail,
+        new_key=lambda: f"new:{uuid4().hex}",
+    )
+
+
+def entry_of(
+    version: int, applied: Applied | None = None, *, change_id: str | None = None
+) -> Entry:
+    """Return the entry of a version."""
+    return Entry(
+        version=version,
+        at=NOW + timedelta(seconds=version),
+        session="ringo",
+        change_id=change_id,
+        cause=Cause.EDIT,
+        deltas=applied.deltas if applied else (),
+    )
+
+
+def rename(name: str) -> Change:
+    """Return the change of the root's name."""
+    return SetFields(values={"name": name})
+
+
+def add_member(key: str) -> Change:
+    """Return the change that adds a member."""
+    return AddNodes(relation="members", nodes=(NewNode(key=key, values={"name": key}),))
+
+
+def replay(nodes: Sequence[Node], entries: Sequence[Entry]) -> dict[str, Node]:
+    """Return the nodes as the log makes them."""
+    now: dict[str, Node] = {node.key: node for node in nodes}
+    for entry in entries:
+        for delta in entry.deltas:
+            now[key_of(delta)] = advance(now.get(key_of(delta)), delta, entry.version)
+    return now

@@ -1,0 +1,101 @@
+"""A Redis for these tests, and a store in it whose keys no other test has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from config.embedded import redis_server
+from gql_cluster.store.client import make_client
+from gql_cluster.store.drafts import DraftStore
+from gql_cluster.store.keys import Keys
+from gql_cluster.store.sessions import SessionIndex
+
+MakeStore = Callable[..., DraftStore]
+
+
+class Server:
+    """A redis-server of one test, which it can stop and begin again at the same address."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running = ExitStack()
+        self.url = ""
+
+    def start(self) -> None:
+        """Begin, with nothing kept."""
+        self.url = self._running.enter_context(redis_server(self._folder, appendonly=False))
+
+    def stop(self) -> None:
+        """End, with every connection."""
+        self._running.close()
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A Redis for one test, which may stop it or look at its counts."""
+    with TemporaryDirectory(prefix="gqlc-") as folder:  # short: it becomes a socket's path
+        server = Server(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+async def own_client(own_server: Server) -> AsyncIterator[Redis]:
+    """A client of the Redis for one test."""
+    client = make_client(own_server.url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[Redis]:
+    """A client as the service makes it."""
+    client = make_client(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def keys(client: Redis) -> AsyncIterator[Keys]:
+    """Key names of this test alone; what is under them is deleted after it."""
+    prefix = f"test-{uuid4().hex}"
+    yield Keys(prefix=prefix)
+    left = [key async for key in client.scan_iter(match=f"{prefix}:*")]
+    if left:
+        await client.delete(*left)
+
+
+@pytest.fixture
+def make_store(client: Redis, keys: Keys) -> MakeStore:
+    """Makes stores on the same keys, as of several workers."""
+
+    def make(
+        client: Redis = client,
+        ttl: timedelta = timedelta(minutes=5),
+        closed_ttl: timedelta = timedelta(minutes=1),
+        log_length: int = 1000,
+    ) -> DraftStore:
+        return DraftStore(client, ttl=ttl, closed_ttl=closed_ttl, log_length=log_length, keys=keys)
+
+    return make
+
+
+@pytest.fixture
+def store(make_store: MakeStore) -> DraftStore:
+    """A store."""
+    return make_store()
+
+
+@pytest.fixture
+def sessions(client: Redis, keys: Keys) -> SessionIndex:
+    """A session index."""
+    return SessionIndex(client, ttl=timedelta(minutes=5), keys=keys)
