@@ -10,8 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # First, because it loads the apps, and what follows imports models.
 django_asgi_app = get_asgi_application()
 
-from gql_cluster.transport.router import websocket_application  # noqa: E402
+from gql_cluster.transport.websocket import websocket_application  # noqa: E402
+from schema import schema  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": django_asgi_app, "websocket": websocket_application},
+    {"http": django_asgi_app, "websocket": websocket_application(schema)},
 )

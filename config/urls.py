@@ -1,5 +1,6 @@
 """Every HTTP address of the service is the engine's."""
 
-from django.urls import include, path
+from gql_cluster.transport import urls
+from schema import schema
 
-urlpatterns = [path("", include("gql_cluster.transport.urls"))]
+urlpatterns = urls.urlpatterns(schema)

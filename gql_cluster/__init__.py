@@ -1,0 +1,28 @@
+"""Live, collaborative drafts of django-modelcluster models over GraphQL.
+
+`Schema` makes the GraphQL schema of some clusters; `type` declares the mirror type of a model.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gql_cluster.api.mirror import mirror as type  # noqa: A004 - as strawberry.type
+    from gql_cluster.api.schema import Schema
+
+__all__ = ["Schema", "type"]
+
+_PLACES = {
+    "Schema": ("gql_cluster.api.schema", "Schema"),
+    "type": ("gql_cluster.api.mirror", "mirror"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for then: this is an app, and apps load before their models can."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _PLACES[name]
+    return getattr(import_module(module), attribute)

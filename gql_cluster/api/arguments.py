@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import strawberry
 import strawberry_django
-from django.db.models import Model
+from django.db.models import ForeignKey, Model
+from strawberry_django.fields import filter_types
+from strawberry_django.fields.filter_order import filter_field
 from strawberry_django.fields.filter_types import BaseFilterLookup
 from strawberry_django.ordering import Ordering
 
-from gql_cluster.api.scalars import is_sortable, lookup_of
+from gql_cluster.api.choices import enum_of
+from gql_cluster.api.scalars import scalar_of
 from gql_cluster.orm.describe import AnyField
+
+
+@strawberry.input
+class TextFilterLookup(BaseFilterLookup[str]):
+    """strawberry-django's lookups of text without the regular expressions.
+
+    A client's own pattern could hold up the process (SQLite evaluates it in Python) or the
+    database for as long as it likes.
+    """
+
+    i_exact: str | None = filter_field(description="Exact match, in upper or lower case.")
+    contains: str | None = filter_field(description="Has this text in it.")
+    i_contains: str | None = filter_field(description="Has it in it, in upper or lower case.")
+    starts_with: str | None = filter_field(description="Starts with this text.")
+    i_starts_with: str | None = filter_field(
+        description="Starts with this text, in upper or lower case."
+    )
+    ends_with: str | None = filter_field(description="Ends with this text.")
+    i_ends_with: str | None = filter_field(
+        description="Ends with this text, in upper or lower case."
+    )
 
 
 def make_filter(model: type[Model], name: str, fields: Mapping[str, AnyField]) -> Any:
     """Return the filter of a type, by its primary key and these fields."""
     annotations: dict[str, Any] = {"pk": BaseFilterLookup[strawberry.ID] | None}
     for field_name, field in fields.items():
-        lookup = lookup_of(field)
+        lookup = _lookup(field)
         if lookup is not None:
             annotations[field_name] = lookup | None
     return strawberry_django.filter_type(model, name=f"{name}Filter")(
@@ -34,6 +60,25 @@ def make_order(model: type[Model], name: str, fields: Mapping[str, AnyField]) ->
     return strawberry_django.order_type(model, name=f"{name}Order")(
         _class(f"{name}Order", annotations)
     )
+
+
+def is_sortable(field: AnyField) -> bool:
+    """Tell whether clients may order by a field."""
+    return not isinstance(field, ForeignKey) and _lookup(field) is not None
+
+
+def _lookup(field: AnyField) -> Any:
+    """Return the input that filters by a field, None where it can't be filtered by."""
+    scalar = scalar_of(field)
+    if scalar is str:
+        return TextFilterLookup
+    if scalar in {strawberry.ID, uuid.UUID} or enum_of(field) is not None:
+        exact: Any = BaseFilterLookup
+        return exact[scalar]
+    if scalar is dt.timedelta:
+        return filter_types.ComparisonFilterLookup[dt.timedelta]
+    lookup: Any = filter_types.type_filter_map.get(scalar)
+    return lookup[scalar] if getattr(lookup, "__parameters__", ()) else lookup
 
 
 def _class(name: str, annotations: Mapping[str, Any]) -> type:

@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from strawberry import UNSET
 
+from gql_cluster.api.choices import enum_of
 from gql_cluster.api.names import own_name, writable
 from gql_cluster.domain.change import (
     AddNodes,
@@ -76,17 +77,17 @@ class _Reader:
     """Reads the inputs of one node; `path` leads to it."""
 
     cluster: Cluster
-    type: str
+    type_name: str
     key: str | None
     path: Path
 
     @property
     def spec(self) -> NodeSpec:
-        return self.cluster.spec.nodes[self.type]
+        return self.cluster.spec.nodes[self.type_name]
 
     @property
     def model(self) -> type[Model]:
-        return self.cluster.models[self.type]
+        return self.cluster.models[self.type_name]
 
     def child(self, relation: str, key: str | None) -> _Reader:
         path = (*self.path, relation) if key is None else (*self.path, relation, key)
@@ -153,7 +154,7 @@ class _Reader:
         return NewNode(
             key=self.key if self.path else None,
             values=self.values(given, is_new=True),
-            defaults=_defaults(self.cluster, self.type),
+            defaults=_defaults(self.cluster, self.type_name),
             position=_present(getattr(given, own_name(self.spec, "position"), UNSET)),
             children={
                 name: self.children(name, value)
@@ -176,6 +177,8 @@ class _Reader:
 
     def value(self, name: str, given: Any) -> Json:
         field: Any = self.model._meta.get_field(name)
+        if given is None and not field.null and field.blank and enum_of(field) is not None:
+            given = ""  # the blank choice
         try:
             value = encode(field, given)
             _require_storable(value)

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Container
 from enum import Enum
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -17,7 +17,7 @@ from gql_cluster.orm.describe import AnyField
 _BLANK = ("", None)
 
 
-@lru_cache(maxsize=None)
+@cache
 def enum_of(field: AnyField) -> type[Enum] | None:
     """Return the Strawberry enum of a field's choices, always the same; None without choices.
 
@@ -38,7 +38,8 @@ def enum_of(field: AnyField) -> type[Enum] | None:
     if not members:
         return None
     name = field.model.__name__ + pascal_case(field.name)
-    made: type[Enum] = strawberry.enum(Enum(name, members, module=__name__))  # type: ignore[arg-type]
+    make: Any = Enum
+    made: type[Enum] = strawberry.enum(make(name, members, module=__name__))
     return made
 
 

@@ -7,10 +7,10 @@ from enum import Enum
 from typing import assert_never
 
 import strawberry
+from strawberry.relay import Node
 from strawberry.scalars import JSON
 
 from gql_cluster.api.served import Served, instance_of
-from gql_cluster.api.types import Node
 from gql_cluster.api.values import client_value, graphql_name
 from gql_cluster.domain.delta import Added, Delta, Moved, Related, Removed, Updated, key_of
 from gql_cluster.domain.node import Json
@@ -67,7 +67,7 @@ class NodeChange:
     @strawberry.field(description="The name of the node's GraphQL type.")
     def typename(self) -> str:
         """Name the node's type."""
-        return self.served.type_name(self.view.cluster.models[_place(self.delta).type])
+        return self.served.registry.name_of(self.view.cluster.models[_place(self.delta).type])
 
     @strawberry.field(description="The relation that the node is in; null for the root.")
     def relation(self, info: strawberry.Info) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from django.db import connections
 
@@ -55,7 +55,7 @@ class Dialect:
             return dict(cursor.fetchall())
 
 
-@lru_cache(maxsize=None)
+@cache
 def dialect_of(alias: str) -> Dialect:
     """Return the dialect of a database; the first time, PostgreSQL is asked for its locale."""
     connection = connections[alias]

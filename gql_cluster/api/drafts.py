@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import strawberry
 import strawberry_django
-from django.db.models import Model, QuerySet
+from strawberry.relay import Node
 
 from gql_cluster.api.deltas import NodeChange, node_changes
 from gql_cluster.api.errors import ClusterErrorEntry, ConflictEntry
 from gql_cluster.api.ids import draft_type
 from gql_cluster.api.served import Served, instance_of
-from gql_cluster.api.types import Node
 from gql_cluster.domain.draft import DraftState
 from gql_cluster.domain.error import NotFoundError
 from gql_cluster.domain.node import Json
@@ -27,20 +27,38 @@ strawberry.enum(
     DraftState, description="Whether a draft takes changes. A closed one can be read for a while."
 )
 
+_CLUSTER = "The cluster as it is staged."
+
+
+async def _cluster(self: Draft) -> Any:
+    root = await instance_of(self.view, ROOT_KEY)
+    if root is None:
+        raise NotFoundError.of("The draft has expired.")
+    return root
+
 
 @strawberry.interface(
     description="Staged, uncommitted state of one cluster, seen at one version throughout."
 )
-class Draft:
+class Draft(Node):
     """A view as clients see it."""
 
     view: strawberry.Private[View]
     served: strawberry.Private[Served]
 
-    @strawberry.field(description="What every mutation takes as `draft`.")
-    def id(self) -> strawberry.ID:
-        """Name the draft."""
-        return self.served.id_of(self.view)
+    @classmethod
+    def resolve_id(cls, root: Any, *, info: strawberry.Info) -> str:
+        """Return what stands behind the type name in the global id."""
+        del info
+        draft: Draft = root
+        return draft.view.draft.id
+
+    @classmethod
+    def resolve_typename(cls, root: Any, info: strawberry.Info) -> str:
+        """Return the type name in the global id."""
+        del info
+        draft: Draft = root
+        return draft_type(draft.view.cluster.name)
 
     @strawberry.field(description="Counts the change sets that were accepted.")
     def version(self) -> int:
@@ -96,13 +114,7 @@ class Draft:
         cluster = self.view.cluster
         return [ConflictEntry(conflict=conflict, cluster=cluster) for conflict in conflicts]
 
-    @strawberry.field(description="The cluster as it is staged.")
-    async def cluster(self) -> Node:
-        """Return the root's instance."""
-        root = await instance_of(self.view, ROOT_KEY)
-        if root is None:
-            raise NotFoundError.of("The draft has expired.")
-        return root  # type: ignore[return-value]
+    cluster: Node = strawberry.field(resolver=_cluster, description=_CLUSTER)
 
 
 def make_draft_type(cluster: Cluster, served: Served) -> Any:
@@ -112,31 +124,31 @@ def make_draft_type(cluster: Cluster, served: Served) -> Any:
     body: dict[str, Any] = {
         "__doc__": f"A draft of a {cluster.name}.",
         "__module__": __name__,
-        "__annotations__": {"cluster": root},
-        "cluster": strawberry.field(
-            resolver=Draft.cluster.base_resolver.wrapped_func,  # type: ignore[attr-defined]
-            graphql_type=root,
-            description="The cluster as it is staged.",
-        ),
-        "saved": saved_field(
-            cluster, root, lambda draft: draft.view.draft.pk, "The cluster as it is saved now."
-        ),
+        "cluster": strawberry.field(resolver=_cluster, graphql_type=root, description=_CLUSTER),
+        "saved": saved_field(cluster, served, _saved_pk, "The cluster as it is saved now."),
     }
-    made = type(name, (Draft, Node), body)
+    made = type(name, (Draft,), body)
     return strawberry.type(made, name=name, description=f"Staged state of one {cluster.name}.")
 
 
-def saved_field(cluster: Cluster, root: Any, pk_of: Any, description: str) -> Any:
+def saved_field(
+    cluster: Cluster, served: Served, pk_of: Callable[[Any], Json], description: str
+) -> Any:
     """Return a field that reads the saved cluster, with the optimizer and the type's permissions.
 
     `pk_of` gives the primary key, as nodes hold it, of the object that the field is of.
     """
+    model = cluster.model
 
     def resolve(self: Any) -> Any:
-        pk: Json = pk_of(self)
-        queryset: QuerySet[Model] = cluster.model._default_manager.all()
-        return None if pk is None else queryset.filter(pk=decode_pk(cluster.model, pk))
+        pk = pk_of(self)
+        return None if pk is None else model._default_manager.filter(pk=decode_pk(model, pk))
 
+    root: Any = served.registry.type_of(model)
     return strawberry_django.field(
         resolver=resolve, graphql_type=root | None, description=description
     )
+
+
+def _saved_pk(draft: Draft) -> Json:
+    return draft.view.draft.pk

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 import strawberry
 from strawberry.scalars import JSON
@@ -136,10 +137,12 @@ class ConflictEntry:
         """Return the draft's value."""
         return self._shown(self.conflict.mine)
 
-    def _shown(self, value: JSON | None) -> JSON | None:
+    def _shown(self, value: Any) -> JSON | None:
         if self.conflict.field is None:
-            return value
-        return client_value(model_at(self.cluster, self.conflict.path), self.conflict.field, value)
+            return None
+        model = model_at(self.cluster, self.conflict.path)
+        shown: JSON | None = client_value(model, self.conflict.field, value)
+        return shown
 
 
 def entries(error: ClusterError) -> list[ClusterErrorEntry]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from graphql import GraphQLError, GraphQLSyntaxError
-from strawberry.extensions import ValidationCache
+from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from gql_cluster.api.errors import PAYLOAD_CODES
@@ -106,6 +107,16 @@ def _with(error: GraphQLError, code: str, message: str) -> GraphQLError:
         path=error.path,
         extensions={**(error.extensions or {}), "code": code},
     )
+
+
+class CachedParsing(ParserCache):
+    """Caches parsing, also on a stream, where an exception in this hook would end it unanswered."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Run before parsing; what can't be parsed is left to Strawberry, which answers it."""
+        with suppress(GraphQLSyntaxError, RecursionError):
+            next(super().on_parse())
+        yield
 
 
 class CodedValidation(ValidationCache):

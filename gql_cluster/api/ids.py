@@ -69,9 +69,12 @@ def parse(text: str, clusters: Container[str]) -> GlobalId | None:
     `clusters` holds the root type names: a model may well be called `NovelDraft` itself.
     """
     try:
-        decoded = base64.b64decode(text, validate=True).decode()
+        raw = base64.b64decode(text, validate=True)
+        decoded = raw.decode()
     except (binascii.Error, ValueError):
         return None
+    if base64.b64encode(raw).decode() != text:
+        return None  # one spelling an id: clients compare them
     type_name, _, local = decoded.partition(":")
     if not type_name.isidentifier() or not local:
         return None
@@ -81,6 +84,8 @@ def parse(text: str, clusters: Container[str]) -> GlobalId | None:
     draft, slash, key = local.partition("/")
     if not draft or (slash and not key):
         return None
-    return NodeId(cluster=cluster, draft=draft, key=key) if key else DraftId(
-        cluster=cluster, draft=draft
+    return (
+        NodeId(cluster=cluster, draft=draft, key=key)
+        if key
+        else DraftId(cluster=cluster, draft=draft)
     )

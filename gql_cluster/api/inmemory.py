@@ -113,7 +113,8 @@ def _test(q: Q, model: type[Model], dialect: Dialect, paths: list[Path]) -> Test
             if child:
                 tests.append(_test(child, model, dialect, paths))
         elif isinstance(child, tuple):
-            path, test = test_of(model, *child, dialect)
+            name, value = child
+            path, test = test_of(model, name, value, dialect)
             paths.append(path)
             tests.append(test)
         else:
@@ -152,7 +153,7 @@ def _order(model: type[Model], by: object, dialect: Dialect) -> _Order:
             nulls_first = bool(by.nulls_first)
         by = by.expression
     if isinstance(by, F):
-        name = by.name
+        name: str = by.name  # type: ignore[attr-defined]
     elif isinstance(by, str):
         descending, name = by.startswith("-"), by.removeprefix("-")
         _require_column(model, name)
@@ -195,7 +196,7 @@ def _sorted(children: list[Model], orders: Sequence[_Order], dialect: Dialect) -
         texts = {value for value, _ in others if isinstance(value, str)}
         ranks = dialect.ranks(texts, getattr(order.path.field, "db_collation", None))
         others.sort(
-            key=lambda pair: pair[0] if ranks is None else ranks[pair[0]],  # noqa: B023
+            key=lambda pair: pair[0] if ranks is None else ranks[pair[0]],
             reverse=order.descending,
         )
         there = [child for _, child in others]

@@ -9,12 +9,11 @@ from typing import Any
 import strawberry
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import FileField, Model
-from django.utils.text import capfirst
 from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
 
 from gql_cluster.api.names import InputNames, own_name, writable
-from gql_cluster.api.scalars import scalar_of
+from gql_cluster.api.scalars import describe_field, scalar_of
 from gql_cluster.domain.change import End
 from gql_cluster.domain.spec import NodeSpec, RelationSpec
 from gql_cluster.orm.describe import Cluster
@@ -57,6 +56,8 @@ class InputTypes:
         """Start with none."""
         self._names = names
         self._types: dict[str, Any] = {"ID": strawberry.ID, "MoveInput": MoveInput}
+        # Not the same as those made: a type that is below itself refers to itself.
+        self._begun: set[str] = set()
 
     def new(self, cluster: Cluster) -> Any:
         """Return the input of a new cluster, `BandInput`."""
@@ -74,9 +75,9 @@ class InputTypes:
 
     def _input(self, cluster: Cluster, type_name: str) -> str:
         name = f"{self._names.node(cluster, type_name)}Input"
-        if name in self._types:
+        if name in self._begun:
             return name
-        self._types[name] = None
+        self._begun.add(name)
         spec = cluster.spec.nodes[type_name]
         members: dict[str, _Member] = {}
         above = _relations_to(cluster, type_name)
@@ -97,7 +98,7 @@ class InputTypes:
             members[relation.name] = _Member(type=_many(self._input(cluster, relation.child)))
         for each in spec.sets:
             field: Any = cluster.models[type_name]._meta.get_field(each)
-            members[each] = _Member(type="list[ID]", description=_description(field))
+            members[each] = _Member(type="list[ID]", description=describe_field(field))
         self._make(name, _title(cluster, type_name, "A new {}, with all below it."), members)
         return name
 
@@ -112,13 +113,13 @@ class InputTypes:
     def _change(self, cluster: Cluster, type_name: str) -> str | None:
         base = self._names.node(cluster, type_name)
         name = f"{base}Change"
-        if name in self._types:
+        if name in self._begun:
             return name
         spec = cluster.spec.nodes[type_name]
         fields = self._own_fields(cluster, type_name)
         if fields is None and not spec.relations and not spec.sets:
             return None
-        self._types[name] = None
+        self._begun.add(name)
         members: dict[str, _Member] = {}
         if fields is not None:
             members[own_name(spec, "set")] = _Member(
@@ -135,9 +136,9 @@ class InputTypes:
 
     def _relation_change(self, cluster: Cluster, parent: str, relation: RelationSpec) -> str:
         name = self._names.relation_change(parent, relation.name)
-        if name in self._types:
+        if name in self._begun:
             return name
-        self._types[name] = None
+        self._begun.add(name)
         new = _many(self._input(cluster, relation.child))
         members = {"add": _Member(type=new, description="Add children.")}
         update = self._update(cluster, relation.child)
@@ -245,7 +246,7 @@ def _fields(cluster: Cluster, type_name: str, *, is_new: bool) -> dict[str, _Mem
         field: Any = model._meta.get_field(each.name)
         found[each.name] = _Member(
             type=_type(field),
-            description=_description(field),
+            description=describe_field(field),
             graphql_name="pk" if field.primary_key else None,
         )
     return found
@@ -256,10 +257,6 @@ def _type(field: Any) -> Any:
         return strawberry.ID
     # A draft holds the name that a file has in its storage.
     return str if isinstance(field, FileField) else scalar_of(field)
-
-
-def _description(field: Any) -> str:
-    return str(field.help_text) or capfirst(str(field.verbose_name))
 
 
 def _title(cluster: Cluster, type_name: str, text: str) -> str:

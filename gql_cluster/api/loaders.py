@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import strawberry
 from asgiref.sync import sync_to_async
 from django.db.models import Model, QuerySet
+from graphql.pyutils import Path
 from strawberry.dataloader import DataLoader
 from strawberry_django import optimizer
 from strawberry_django.queryset import run_type_get_queryset
 
-# A cache: the loaders of each view, and gone with it.
-_loaders: WeakKeyDictionary[Any, dict[Hashable, DataLoader[Any, Any]]] = WeakKeyDictionary()
+_LOADERS = "_gql_cluster_loaders"
 
 
 def objects(
@@ -53,7 +52,9 @@ def visible(
 
 
 def _loader(view: object, key: Hashable, load: Any) -> DataLoader[Any, Any]:
-    loaders = _loaders.setdefault(view, {})
+    # Kept by the view, so that they are gone with it: a loader refers to the whole request,
+    # and with that to the view, which a weak mapping would then keep forever.
+    loaders: dict[Hashable, DataLoader[Any, Any]] = vars(view).setdefault(_LOADERS, {})
     if key not in loaders:
         loaders[key] = DataLoader(load_fn=sync_to_async(load))
     return loaders[key]
@@ -62,7 +63,7 @@ def _loader(view: object, key: Hashable, load: Any) -> DataLoader[Any, Any]:
 def _place(info: strawberry.Info) -> tuple[str, ...]:
     """Return the path of a field in the response without indexes: the same for all siblings."""
     steps: list[str] = []
-    path = info.path
+    path: Path | None = info.path
     while path is not None:
         if isinstance(path.key, str):
             steps.append(path.key)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import DateField, ForeignKey, Model, TimeField
+from django.db.models import DateField, DateTimeField, ForeignKey, Model, TimeField
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import BaseExpression, Combinable
 from django.utils import timezone
 from graphql import GraphQLError
-from modelcluster.datetime_utils import (
+from modelcluster.datetime_utils import (  # type: ignore[import-untyped]
     DATEFIELD_TRANSFORM_EXPRESSIONS,
     DATETIMEFIELD_TRANSFORM_EXPRESSIONS,
     TIMEFIELD_TRANSFORM_EXPRESSIONS,
@@ -30,6 +30,9 @@ from gql_cluster.orm.describe import AnyField
 
 Test: TypeAlias = Callable[[Model], "bool | None"]
 """Whether an instance passes; None where SQL says unknown."""
+
+Read: TypeAlias = Callable[[Model], Any]
+Convert: TypeAlias = Callable[[Any], Any]
 
 
 def unsupported(what: str) -> GraphQLError:
@@ -116,7 +119,9 @@ def test_of(model: type[Model], name: str, value: object, dialect: Dialect) -> t
     if isinstance(value, BaseExpression | Combinable):
         raise unsupported(f"“{name}” with an expression")
     path = resolve(model, name)
-    read, convert, rest = path.read, path.field.to_python, list(path.rest)
+    read: Read = path.read
+    convert: Convert = path.field.to_python
+    rest = list(path.rest)
     while rest and rest[0] in _transforms(path.field):
         read, convert = _derived(read, rest.pop(0))
     lookup = rest.pop(0) if rest else "exact"
@@ -140,16 +145,19 @@ def test_of(model: type[Model], name: str, value: object, dialect: Dialect) -> t
     return path, test
 
 
-def _transforms(field: AnyField) -> set[str]:
-    if isinstance(field, DateField):
-        is_time_too = field.get_internal_type() == "DateTimeField"
-        return (
-            DATETIMEFIELD_TRANSFORM_EXPRESSIONS if is_time_too else DATEFIELD_TRANSFORM_EXPRESSIONS
-        )
-    return TIMEFIELD_TRANSFORM_EXPRESSIONS if isinstance(field, TimeField) else set()
+def _transforms(field: AnyField) -> frozenset[str]:
+    match field:
+        case DateTimeField():
+            return frozenset(DATETIMEFIELD_TRANSFORM_EXPRESSIONS)
+        case DateField():
+            return frozenset(DATEFIELD_TRANSFORM_EXPRESSIONS)
+        case TimeField():
+            return frozenset(TIMEFIELD_TRANSFORM_EXPRESSIONS)
+        case _:
+            return frozenset()
 
 
-def _derived(read: Callable[[Model], Any], part: str) -> tuple[Callable[[Model], Any], Convert]:
+def _derived(read: Read, part: str) -> tuple[Read, Convert]:
     def derive(instance: Model) -> Any:
         value = read(instance)
         if isinstance(value, dt.datetime) and timezone.is_aware(value):
@@ -162,7 +170,6 @@ def _derived(read: Callable[[Model], Any], part: str) -> tuple[Callable[[Model],
     return derive, convert
 
 
-Convert: TypeAlias = Callable[[Any], Any]
 Compare: TypeAlias = Callable[[Any], "bool | None"]
 Operation: TypeAlias = Callable[[Convert, Any, Dialect], Compare]
 

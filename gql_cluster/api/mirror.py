@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from types import CellType, FunctionType, new_class
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import strawberry
 import strawberry_django
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ImproperlyConfigured
-from django.db.models import FileField, ForeignKey, Model
-from modelcluster.fields import ParentalKey
+from django.db.models import ForeignKey, Model
 from strawberry import relay
-from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.base import get_object_definition
-from strawberry_django.fields.field import (
-    StrawberryDjangoConnectionExtension,
-    StrawberryDjangoField,
-)
-from strawberry_django.relay import DjangoListConnection, resolve_model_id
-from strawberry_django.utils.typing import get_strawberry_annotations, is_auto, unwrap_type
+from strawberry_django.fields.field import StrawberryDjangoField
+from strawberry_django.relay.utils import resolve_model_id
+from strawberry_django.utils.typing import get_strawberry_annotations, is_auto
 from typing_extensions import dataclass_transform
 
 from gql_cluster.api.arguments import make_filter, make_order
-from gql_cluster.api.choices import enum_of
-from gql_cluster.api.fields import MirrorField
+from gql_cluster.api.fields import MirrorField, connection_of
 from gql_cluster.api.ids import draft_type, local_id
-from gql_cluster.api.scalars import scalar_of
-from gql_cluster.domain.spec import NodeSpec
-from gql_cluster.orm.describe import AnyField, can_be_null, stored_fields
+from gql_cluster.api.scalars import describe_field, description_of, type_of
+from gql_cluster.orm.describe import AnyField
 from gql_cluster.orm.instance import bound
+from gql_cluster.service.view import View
 
 T = TypeVar("T")
 
@@ -46,8 +37,9 @@ class Mirror:
         """Return what stands behind the type name in a global id."""
         at = bound(root)
         if at is None:
-            return resolve_model_id(cls, root, info=info)
-        return local_id(at.family.draft.id, at.node.key)
+            type_: Any = cls
+            return resolve_model_id(type_, root, info=info)
+        return local_id(cast("View", at.family).draft.id, at.node.key)
 
     @classmethod
     def resolve_typename(cls, root: Any, info: strawberry.Info) -> str:
@@ -68,37 +60,14 @@ def _key(root: strawberry.Parent[Any]) -> strawberry.ID | None:
     return None if at is None else strawberry.ID(at.node.key)
 
 
-class ConnectionField(MirrorField):
-    """A connection of the same objects as a list field of the same type has."""
-
-    def __init__(self, of: MirrorField | None = None, **kwargs: Any) -> None:
-        """`of` is the list field."""
-        super().__init__(**kwargs)
-        self.of = of
-
-    def __copy__(self) -> ConnectionField:
-        copied: ConnectionField = super().__copy__()
-        copied.of = self.of
-        return copied
-
-    def resolve_type(self, *, type_definition: Any = None) -> Any:
-        """Return the connection to what the list field is a list of."""
-        if self.of is not None and self.type_annotation is None:
-            child: Any = unwrap_type(self.of.resolve_type(type_definition=type_definition))
-            if not isinstance(child, type):
-                return child
-            self.type_annotation = StrawberryAnnotation(DjangoListConnection[child])  # type: ignore[valid-type]
-        return super().resolve_type(type_definition=type_definition)
-
-
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry_django.field,))
 def mirror(
     model: type[Model],
     *,
     name: str | None = None,
     description: str | None = None,
-    filters: type | None | Any = strawberry.UNSET,
-    ordering: type | None | Any = strawberry.UNSET,
+    filters: type | Any | None = strawberry.UNSET,
+    ordering: type | Any | None = strawberry.UNSET,
     **options: Any,
 ) -> Callable[[type[T]], type[T]]:
     """Declare the mirror of a model, as `strawberry_django.type` does, and fit for drafts.
@@ -120,7 +89,7 @@ def mirror(
         declared: Any = strawberry_django.type(
             model,
             name=name,
-            description=description or _description(model),
+            description=description or description_of(model),
             field_cls=MirrorField,
             **options,
         )(made)
@@ -183,6 +152,7 @@ def _resolve_auto(cls: type[Any], model: type[Model]) -> None:
 def _complete(cls: Any, model: type[Model]) -> None:
     """Make all fields of a type ours, describe them, and add the connections."""
     definition = get_object_definition(cls, strict=True)
+    definition.fields.sort(key=lambda field: field.python_name not in {"_id", *OWN_NAMES})
     names = {field.python_name for field in definition.fields}
     columns = {field.name: field for field in model._meta.concrete_fields}
     to_many = {
@@ -205,24 +175,7 @@ def _complete(cls: Any, model: type[Model]) -> None:
             and not field.extensions
             and connection not in names
         ):
-            definition.fields.append(_connection(cls, field, connection))
-
-
-def _connection(cls: Any, field: MirrorField, name: str) -> ConnectionField:
-    made = ConnectionField(
-        of=field,
-        python_name=name,
-        django_name=field.django_name,
-        description=field.description,
-        filters=field.filters,
-        ordering=field.ordering,
-        origin=cls,
-        extensions=[StrawberryDjangoConnectionExtension(max_results=None)],
-        permission_classes=field.permission_classes,
-    )
-    made.is_relation = True
-    made.origin_django_type = field.origin_django_type
-    return made
+            definition.fields.append(connection_of(field, cls))
 
 
 def _plain_fields(cls: Any, model: type[Model]) -> Mapping[str, AnyField]:
@@ -239,73 +192,3 @@ def _plain_fields(cls: Any, model: type[Model]) -> Mapping[str, AnyField]:
         and not field.permission_classes
         and field.django_name in columns
     }
-
-
-# Bare models
-
-
-def type_of(field: AnyField) -> Any:
-    """Return the type of a column in the mirror; null where a draft may lack the value."""
-    is_null = (
-        can_be_null(field)
-        or isinstance(field, FileField)
-        or (enum_of(field) is not None and field.blank)
-    )
-    scalar = scalar_of(field)
-    return scalar | None if is_null else scalar
-
-
-def describe_field(field: AnyField) -> str:
-    """Return a field's `help_text`, or else its `verbose_name`."""
-    text = str(field.help_text) or str(field.verbose_name)
-    return text[:1].upper() + text[1:]
-
-
-def bare_mirror(
-    model: type[Model],
-    name: str,
-    *,
-    node: NodeSpec | None,
-    names: Mapping[type[Model], str],
-    namespace: dict[str, Any],
-) -> type[Any]:
-    """Return the whole mirror of a model that is not declared.
-
-    `node` is its description if it belongs to a cluster; without one only the columns are
-    mirrored, and of a user none. `names` are those of the types, `namespace` is where the types
-    are found by name when the schema is built.
-    """
-    members: dict[str, Any] = {"__annotations__": {}, "__module__": __name__}
-    columns = [] if issubclass(model, AbstractBaseUser) and node is None else stored_fields(model)
-    for column in columns:
-        if column.primary_key and column.name in OWN_NAMES:
-            continue
-        target = names.get(column.remote_field.model) if isinstance(column, ForeignKey) else None
-        if target is not None and node is not None:
-            is_null = column.null or not _is_only_parent(model, column)
-            members[column.name] = _field(column.name, f"{target} | None" if is_null else target)
-        elif isinstance(column, ForeignKey):
-            members[column.attname] = _field(column.attname, strawberry.ID | None)
-            members[column.attname].description = describe_field(column)
-        else:
-            members[column.name] = _field(column.name, type_of(column))
-    if node is not None:
-        children = {
-            relation.name: model._meta.get_field(_query_name(model, relation.name)).related_model
-            for relation in node.relations.values()
-        }
-        targets = {each: model._meta.get_field(each).related_model for each in node.sets}
-        for each, target_model in {**children, **targets}.items():
-            members[each] = _field(each, f"list[{names[target_model]}]")  # type: ignore[index]
-    clash = OWN_NAMES.intersection(members)
-    if clash:
-        raise ImproperlyConfigured(
-            f"{model._meta.label} has a field “{min(clash)}”, which every mirror type has for "
-            f"itself. Declare its type with gql_cluster.type and give the field another name."
-        )
-    if node is None:
-        members["key"] = None
-    for member in members.values():
-        if isinstance(member, MirrorField) and member.type_annotation is not None:
-            member.type_annotation.namespace = namespace
-    return mirror(model, name=name)(type(name, (), members))

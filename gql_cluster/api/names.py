@@ -38,8 +38,8 @@ class InputNames:
         """`name_of` gives the name of a model's mirror type."""
         self._clusters = clusters
         self._name_of = name_of
-        self._types = {
-            name_of(model) for cluster in clusters.values() for model in cluster.models.values()
+        self._nodes = {
+            self.node(cluster, each) for cluster in clusters.values() for each in cluster.models
         }
 
     def node(self, cluster: Cluster, type_name: str) -> str:
@@ -67,7 +67,7 @@ class InputNames:
         return self._free(pascal_case(name), "Set")
 
     def _free(self, base: str, what: str) -> str:
-        return f"{base}{what}Change" if base in self._types else f"{base}Change"
+        return f"{base}{what}Change" if base in self._nodes else f"{base}Change"
 
 
 def _below(spec: ClusterSpec, type_name: str) -> dict[str, NodeSpec]:

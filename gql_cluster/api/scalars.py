@@ -1,9 +1,10 @@
-"""Scalars: the GraphQL type of a model field's values, and how they can be filtered."""
+"""Columns as GraphQL describes them: the type of the values, and what is said of them."""
 
 from __future__ import annotations
 
 import datetime as dt
-from functools import lru_cache
+import inspect
+from functools import cache
 from typing import Any
 
 import strawberry
@@ -16,16 +17,16 @@ from django.db.models import (
     ForeignKey,
     GeneratedField,
     JSONField,
+    Model,
 )
 from django.utils.dateparse import parse_duration
 from django.utils.duration import duration_iso_string
 from strawberry.scalars import Base64
 from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
-from strawberry_django.fields import filter_types
 from strawberry_django.fields.types import field_type_map
 
 from gql_cluster.api.choices import enum_of
-from gql_cluster.orm.describe import AnyField
+from gql_cluster.orm.describe import AnyField, can_be_null
 
 
 def _duration(value: object) -> dt.timedelta:
@@ -56,7 +57,7 @@ _TYPES: dict[type[Any], Any] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def scalar_of(field: AnyField) -> Any:
     """Return the type of a field's values: an enum, a scalar, or a file; never optional.
 
@@ -69,7 +70,7 @@ def scalar_of(field: AnyField) -> Any:
     if enum is not None:
         return enum
     if isinstance(field, GeneratedField):
-        return scalar_of(field.output_field)  # type: ignore[attr-defined]
+        return scalar_of(field.output_field)
     items = getattr(field, "base_field", None)
     if isinstance(items, Field):
         return list[scalar_of(items)]  # type: ignore[misc]
@@ -77,21 +78,24 @@ def scalar_of(field: AnyField) -> Any:
     return _TYPES[next(known, JSONField)]
 
 
-def lookup_of(field: AnyField) -> Any:
-    """Return the input that filters by a field, None where it can't be filtered by."""
+def type_of(field: AnyField) -> Any:
+    """Return the type of a column in the mirror: optional where a draft may lack the value."""
     scalar = scalar_of(field)
-    if isinstance(field, FileField | JSONField | BinaryField) or not isinstance(scalar, type):
-        return filter_types.BaseFilterLookup[strawberry.ID] if scalar is strawberry.ID else None
-    if enum_of(field) is not None:
-        return filter_types.BaseFilterLookup[scalar]  # type: ignore[valid-type]
-    if scalar is dt.timedelta:
-        return filter_types.ComparisonFilterLookup[dt.timedelta]
-    lookup: Any = filter_types.type_filter_map.get(scalar)
-    if lookup is None:
+    is_null = can_be_null(field) or isinstance(field, FileField)
+    if is_null or (field.blank and enum_of(field) is not None):
+        return scalar | None
+    return scalar
+
+
+def describe_field(field: AnyField) -> str:
+    """Return a field's `help_text`, or else its `verbose_name`."""
+    text = str(field.help_text) or str(field.verbose_name)
+    return text[:1].upper() + text[1:]
+
+
+def description_of(model: type[Model]) -> str | None:
+    """Return a model's docstring, None where it has but the one that Django writes."""
+    fields = ", ".join(field.name for field in model._meta.fields)
+    if not model.__doc__ or model.__doc__ == f"{model.__name__}({fields})":
         return None
-    return lookup[scalar] if getattr(lookup, "__parameters__", ()) else lookup
-
-
-def is_sortable(field: AnyField) -> bool:
-    """Tell whether clients may order by a field."""
-    return not isinstance(field, ForeignKey) and lookup_of(field) is not None
+    return inspect.cleandoc(model.__doc__)

@@ -3,45 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import strawberry
 from django.db.models import Model
 
 from gql_cluster.api import ids
+from gql_cluster.api.registry import Registry
 from gql_cluster.domain.error import NotFoundError
 from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.load import decode_pk, parse_pk
 from gql_cluster.service.engine import Engine
 from gql_cluster.service.view import View
 
 if TYPE_CHECKING:
     from gql_cluster.api.drafts import Draft
-    from gql_cluster.api.types import Registry
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """The mirror types and the engine of one schema. `drafts` holds the type of each cluster's."""
+    """The mirror types and the engine of one schema."""
 
-    registry: Registry
-    engine: Engine
-    drafts: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, registry: Registry, engine: Engine) -> None:
+        """`drafts`, the type of each cluster's drafts by its name, is filled in by the schema."""
+        self.registry = registry
+        self.engine = engine
+        self.drafts: dict[str, Any] = {}
+        self._types: dict[str, Any] = {
+            type_.__strawberry_definition__.name: type_ for type_ in registry.types
+        }
 
     @property
     def clusters(self) -> Mapping[str, Cluster]:
         """The clusters, by their root's type name."""
-        return self.engine.clusters
+        return self.registry.clusters
 
     def draft(self, view: View) -> Draft:
         """Return a draft as its GraphQL type has it."""
         made: Draft = self.drafts[view.cluster.name](view=view, served=self)
         return made
-
-    def type_name(self, model: type[Model]) -> str:
-        """Return the name of a model's mirror type."""
-        name: str = self.registry.type_of(model).__strawberry_definition__.name
-        return name
 
     def id_of(self, view: View) -> strawberry.ID:
         """Return the global id of a draft."""
@@ -57,6 +56,18 @@ class Served:
         if not isinstance(parsed, ids.DraftId) or (cluster and parsed.cluster != cluster.name):
             raise NotFoundError.of("There is no such draft.")
         return parsed.draft
+
+    async def saved(self, id_: ids.SavedId, info: strawberry.Info) -> Model | None:
+        """Return a saved object, None where it is not there or its type hides it."""
+        type_ = self._types.get(id_.type)
+        if type_ is None:
+            return None
+        model: type[Model] = type_.__strawberry_django_definition__.model
+        pk = parse_pk(model, id_.pk)
+        if pk is None:
+            return None
+        found: Model | None = await type_.resolve_node(decode_pk(model, pk), info=info)
+        return found
 
 
 async def instance_of(view: View, key: str) -> Model | None:

@@ -25,7 +25,7 @@ def graphql_path(info: strawberry.Info, path: Sequence[str]) -> list[str]:
     return [step if index % 2 else graphql_name(info, step) for index, step in enumerate(path)]
 
 
-def client_value(model: type[Model], name: str, value: Json) -> Json:
+def client_value(model: type[Model], name: str, value: Json) -> Any:
     """Return what a node holds as a client would send it.
 
     Primary keys, of foreign keys and in sets, are strings; choices are the names of their
@@ -59,6 +59,8 @@ def _converter(model: type[Model], name: str) -> Callable[[Json], Json]:
     return lambda value: names.get(value, value) if isinstance(value, str | int) else value
 
 
-def _choices(field: AnyField) -> Mapping[Any, str]:
+def _choices(field: AnyField) -> Mapping[Any, str | None]:
     enum = enum_of(field)
-    return {} if enum is None else {encode(field, each.value): each.name for each in enum}
+    if enum is None:
+        return {}
+    return {"": None, **{encode(field, each.value): each.name for each in enum}}

@@ -90,7 +90,6 @@ def _needs(parent: str, changes: Sequence[Change]) -> Iterator[Want]:
     for change in changes:
         match change:
             case AddNodes(relation=relation, nodes=nodes):
-                yield Want(keys=frozenset(_new_keys(nodes)))
                 if any(node.position is not None for node in nodes):
                     yield Want(relations=frozenset({(parent, relation)}))
             case ReplaceNodes(relation=relation, nodes=nodes):
@@ -115,16 +114,8 @@ def _needs(parent: str, changes: Sequence[Change]) -> Iterator[Want]:
                 assert_never(change)
 
 
-def _new_keys(nodes: Sequence[NewNode]) -> Iterator[str]:
-    for node in nodes:
-        if node.key is not None:
-            yield node.key
-        for children in node.children.values():
-            yield from _new_keys(children)
-
-
 def _replace_needs(parent: str, relation: str, nodes: Sequence[NewNode]) -> Iterator[Want]:
-    yield Want(keys=frozenset(_new_keys(nodes)), families=frozenset({(parent, relation)}))
+    yield Want(families=frozenset({(parent, relation)}))
     for node in nodes:
         if node.key is not None:
             for inner, children in node.children.items():
@@ -136,6 +127,10 @@ class _Empty:
 
     def node(self, key: str) -> Node | None:
         del key
+
+    def is_taken(self, key: str) -> bool:
+        del key
+        return False
 
     def siblings(self, parent: str, relation: str) -> list[tuple[str, str]]:
         del parent, relation
@@ -246,7 +241,7 @@ class _Editor:
 
     # Changing a node
 
-    def _record(self, delta: Delta, node: Node | None) -> Node:
+    def _record(self, delta: Delta, node: Node) -> Node:
         after = advance(node, delta, self._version)
         self.deltas.append(delta)
         self.overlay.put(after)
@@ -341,7 +336,8 @@ class _Editor:
             sets={name: tuple(dict.fromkeys(new.sets.get(name, ()))) for name in spec.sets},
             version=self._version,
         )
-        self._record(Added(node=node), None)
+        self.deltas.append(Added(node=node))
+        self.overlay.add(node)
         for name, children in new.children.items():
             inner = self._relation(spec, name, below)
             for child in children:
@@ -357,7 +353,7 @@ class _Editor:
                 "the first a letter, a digit or “_”."
             )
             raise InvalidChangeError.of(message, key=key[:64], path=path)
-        if self.overlay.node(key) is not None:
+        if self.overlay.is_taken(key):
             message = f"The key “{key}” is used already in this draft."
             raise InvalidChangeError.of(message, key=key, path=(*path, key))
         return key

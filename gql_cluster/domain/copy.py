@@ -131,6 +131,10 @@ class Copy:
             return None
         return [entry for entry in self._entries if entry.version > after]
 
+    def is_taken(self, key: str) -> bool:
+        """Tell whether a key is known to have been given out."""
+        return self._nodes.get(key) is not None
+
     def node_at(self, version: int, key: str) -> Node | None:
         """Return the node as it was at a version; raises `NotLoadedError`."""
         try:
@@ -192,6 +196,10 @@ class Snapshot:
     def node(self, key: str) -> Node | None:
         """Return the node, a tombstone too, or None where there never was one."""
         return self.copy.node_at(self.version, key)
+
+    def is_taken(self, key: str) -> bool:
+        """Tell whether a key is known to have been given out, at any version."""
+        return self.copy.is_taken(key)
 
     def siblings(self, parent: str, relation: str) -> Siblings:
         """Return the living children of a relation."""

@@ -36,6 +36,9 @@ class Tree(Protocol):
     def node(self, key: str) -> Node | None:
         """Return the node, a tombstone too, or None where there never was one."""
 
+    def is_taken(self, key: str) -> bool:
+        """Tell whether a key is known to have been given out; the store knows for sure."""
+
     def siblings(self, parent: str, relation: str) -> Siblings:
         """Return the living children of a relation; the caller doesn't change the list."""
 
@@ -47,11 +50,16 @@ class Overlay:
         """Start without changes."""
         self._below = below
         self._siblings: dict[tuple[str, str], Siblings] = {}
+        self._added: set[str] = set()
         self.changed: dict[str, Node] = {}
 
     def node(self, key: str) -> Node | None:
         """Return the node as changed."""
         return self.changed.get(key) or self._below.node(key)
+
+    def is_taken(self, key: str) -> bool:
+        """Tell whether a key is known to have been given out."""
+        return key in self.changed or self._below.is_taken(key)
 
     def siblings(self, parent: str, relation: str) -> Siblings:
         """Return the children as changed."""
@@ -72,13 +80,18 @@ class Overlay:
         return self._siblings[place]
 
     def _stored(self, parent: str, relation: str) -> Siblings:
-        changed = self.changed.get(parent)
-        is_new = changed is not None and self._below.node(parent) is None
-        return [] if is_new else self._below.siblings(parent, relation)
+        return [] if parent in self._added else self._below.siblings(parent, relation)
+
+    def add(self, node: Node) -> None:
+        """Take a node that was never there."""
+        self._added.add(node.key)
+        self._place(None, node)
 
     def put(self, node: Node) -> None:
         """Take a node as it is now."""
-        before = self.node(node.key)
+        self._place(self.node(node.key), node)
+
+    def _place(self, before: Node | None, node: Node) -> None:
         self.changed[node.key] = node
         if node.parent is None or node.relation is None:
             return

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import router, transaction
 from django.db.models import Model, QuerySet
+from modelcluster.utils import sort_by_fields
 
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.rank import base_rank
@@ -188,3 +189,9 @@ def in_bulk(model: type[Model], name: str, pks: Sequence[Json]) -> list[Model]:
     target: Any = model._meta.get_field(name).related_model
     wanted = [decode_pk(target, pk) for pk in pks]
     return list(target._default_manager.filter(pk__in=wanted)) if wanted else []
+
+
+def in_model_order(model: type[Model], children: list[Model]) -> None:
+    """Sort children as modelcluster does: by the names in `Meta.ordering`."""
+    names = [name for name in model._meta.ordering if isinstance(name, str)]
+    sort_by_fields(children, names)

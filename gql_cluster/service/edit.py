@@ -21,11 +21,12 @@ from gql_cluster.domain.error import (
     StaleVersionError,
     StoreUnavailableError,
 )
+from gql_cluster.domain.tree import Want
 from gql_cluster.orm.references import dangling, references
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.locked import wait_for_commit
 from gql_cluster.service.outcome import Outcome, find_outcome, first_outcome
-from gql_cluster.store.results import Accepted, Behind, Closed, Gone, Locked, Seen, Stale
+from gql_cluster.store.results import Accepted, Behind, Closed, Gone, Locked, Seen, Stale, Taken
 
 if TYPE_CHECKING:
     from gql_cluster.domain.copy import Copy
@@ -148,6 +149,10 @@ class _Edit:
                 return None
             case Stale(version=version):
                 self._check_expected(version)
+                return None
+            case Taken(key=key):
+                # Loaded, so that the next attempt tells which change it is.
+                await self.engine.view(copy).load(Want(keys=frozenset({key})))
                 return None
             case Closed(state=state):
                 raise ClosedError.of(f"The draft has been {state.value.lower()}.")

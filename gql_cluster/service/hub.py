@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,12 +24,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Watch:
-    """One draft that somebody watches here; `news` counts what may have happened to it."""
+    """One draft that somebody watches here; each watcher's event is set when it may have changed."""
 
-    news: int = 0
-    watchers: int = 0
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-    task: asyncio.Task[None] | None = None
+    watchers: set[asyncio.Event] = field(default_factory=set)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Hub:
@@ -41,6 +39,7 @@ class Hub:
         self._prefix = prefix
         self._poll = poll
         self._watches: dict[str, Watch] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def wake(self, draft_id: str) -> None:
         """Tell every worker that a draft has changed; that this can fail is of no account."""
@@ -52,76 +51,81 @@ class Hub:
         except Exception:  # noqa: BLE001 - whatever the layer raises, the poll makes up for it
             logger.warning("A wake-up of draft watchers was lost.", exc_info=True)
 
-    @asynccontextmanager
-    async def watching(self, draft_id: str) -> AsyncIterator[Watch]:
-        """Keep a draft's copy up to date as long as the block runs."""
+    @contextmanager
+    def watching(self, draft_id: str) -> Iterator[asyncio.Event]:
+        """Keep a draft's copy up to date as long as the block runs.
+
+        The event is set whenever something may have happened to the draft.
+        """
         watch = self._watches.get(draft_id)
         if watch is None:
             watch = self._watches[draft_id] = Watch()
-            watch.task = asyncio.create_task(self._listen(draft_id, watch))
-        watch.watchers += 1
+            task = asyncio.create_task(self._listen(draft_id, watch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        changed = asyncio.Event()
+        watch.watchers.add(changed)
         try:
-            yield watch
+            yield changed
         finally:
-            watch.watchers -= 1
-            if watch.watchers == 0 and self._watches.get(draft_id) is watch:
+            watch.watchers.discard(changed)
+            if not watch.watchers and self._watches.get(draft_id) is watch:
                 del self._watches[draft_id]
-                await _end(watch)
+                watch.over.set()
 
     async def aclose(self) -> None:
         """Stop listening."""
-        watches = list(self._watches.values())
+        for watch in self._watches.values():
+            watch.over.set()
         self._watches.clear()
-        for watch in watches:
-            await _end(watch)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._poll)
 
     def _group(self, draft_id: str) -> str:
         return f"{self._prefix}.draft.{draft_id}"
 
     async def _listen(self, draft_id: str, watch: Watch) -> None:
+        # Ended by an event and not by cancelling: a receive that is cancelled leaves its group.
+        over = asyncio.ensure_future(watch.over.wait())
         layer: Any = get_channel_layer()
-        while True:
+        while not over.done():
             try:
-                if layer is None:
-                    await self._poll_only(draft_id, watch)
-                else:
-                    await self._follow(layer, draft_id, watch)
-            except Exception:  # the layer is away: go on as soon as it is back
+                await self._follow(layer, draft_id, watch, over)
+            except Exception:
                 logger.warning("Listening for a draft was interrupted.", exc_info=True)
-            await self._look(draft_id, watch)
-            await asyncio.sleep(self._poll)
-
-    async def _poll_only(self, draft_id: str, watch: Watch) -> None:
-        while True:
-            await self._look(draft_id, watch)
-            await asyncio.sleep(self._poll)
-
-    async def _follow(self, layer: Any, draft_id: str, watch: Watch) -> None:
-        channel = await layer.new_channel()
-        group = self._group(draft_id)
-        await layer.group_add(group, channel)
-        try:
-            while True:
-                # Looked at first, because something may have happened before the group was joined.
                 await self._look(draft_id, watch)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._poll):
-                        await layer.receive(channel)
+                await asyncio.wait({over}, timeout=self._poll)
+
+    async def _follow(
+        self, layer: Any, draft_id: str, watch: Watch, over: asyncio.Future[Any]
+    ) -> None:
+        if layer is None:
+            while not over.done():
+                await self._look(draft_id, watch)
+                await asyncio.wait({over}, timeout=self._poll)
+            return
+        channel = await layer.new_channel()
+        await layer.group_add(self._group(draft_id), channel)
+        received: asyncio.Future[Any] = asyncio.ensure_future(layer.receive(channel))
+        try:
+            while not over.done():
+                # Looked at first: something may have happened before the group was joined.
+                await self._look(draft_id, watch)
+                await asyncio.wait(
+                    {received, over}, timeout=self._poll, return_when=asyncio.FIRST_COMPLETED
+                )
+                if received.done():
+                    received.result()
+                    received = asyncio.ensure_future(layer.receive(channel))
         finally:
-            await layer.group_discard(group, channel)
+            await layer.group_discard(self._group(draft_id), channel)
+            received.cancel()
+            await asyncio.wait({received})
 
     async def _look(self, draft_id: str, watch: Watch) -> None:
         try:
             await self._cache.get(draft_id, Want(), fresh=True)
         except ClusterError:
             return  # the store is away: the watchers will know when it is back
-        async with watch.changed:
-            watch.news += 1
-            watch.changed.notify_all()
-
-
-async def _end(watch: Watch) -> None:
-    if watch.task is not None:
-        watch.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch.task
+        for changed in watch.watchers:
+            changed.set()

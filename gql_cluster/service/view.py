@@ -15,7 +15,7 @@ from gql_cluster.domain.positions import numbers
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.domain.tree import Want, is_alive
 from gql_cluster.orm.instance import attach, make_instance
-from gql_cluster.orm.load import in_bulk
+from gql_cluster.orm.load import in_bulk, in_model_order
 
 if TYPE_CHECKING:
     from gql_cluster.domain.draft import Draft
@@ -201,4 +201,8 @@ class View:
             return in_bulk(self.cluster.models[node.type], name, node.sets.get(name, ()))
         if self.snapshot.copy.missing(Want(families=frozenset({(node.key, name)}))):
             async_to_sync(self.load_family)(node.key, name)
-        return [self.instance(child) for child in self.children(node.key, name)]
+        relation = spec.relations[name]
+        found = [self.instance(child) for child in self.children(node.key, name)]
+        if relation.order_field is None:
+            in_model_order(self.cluster.models[relation.child], found)
+        return found

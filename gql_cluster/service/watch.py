@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -41,10 +39,10 @@ async def watch(
     wake-up delays an event by `POLL_INTERVAL` at most.
     """
     await engine.copy(caller, draft_id, ROOT, fresh=True)
-    async with engine.parts.hub.watching(draft_id) as draft:
+    with engine.parts.hub.watching(draft_id) as changed:
         cursor = after
         while True:
-            seen = draft.news
+            changed.clear()
             copy = await engine.copy(caller, draft_id, ROOT, fresh=False)
             entries = await _entries(engine, copy, cursor)
             if entries is None:
@@ -60,9 +58,7 @@ async def watch(
                 continue
             if copy.draft.state is not DraftState.OPEN:
                 return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(engine.parts.settings.POLL_INTERVAL), draft.changed:
-                    await draft.changed.wait_for(lambda seen=seen: draft.news != seen)
+            await changed.wait()
 
 
 async def _entries(engine: Engine, copy: Copy, after: int | None) -> Sequence[Entry] | None:

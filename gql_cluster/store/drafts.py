@@ -26,6 +26,7 @@ from gql_cluster.store.results import (
     LockLost,
     Read,
     Stale,
+    Taken,
 )
 from gql_cluster.store.scripts import Scripts
 
@@ -33,9 +34,10 @@ from gql_cluster.store.scripts import Scripts
 class DraftStore:
     """Drafts in one Redis; the only one that knows how they lie there.
 
-    Each method is one round trip, and atomic. A draft expires `ttl` behind its last change,
-    `closed_ttl` behind its end. The log keeps about `log_length` entries, never fewer as long
-    as there are so many. Outcomes of change ids are kept as long as the draft, one a version.
+    Each method is one round trip, more only where Redis lacks a script yet, and atomic. A draft
+    expires `ttl` behind its last change, `closed_ttl` behind its end. The log keeps about
+    `log_length` entries, never fewer as long as there are so many. Outcomes of change ids are
+    kept as long as the draft, one a version.
     The client answers bytes, belongs to the running loop and stays its owner's to close.
 
     Every method raises `StoreUnavailableError`: a change may then have been applied, and its
@@ -158,7 +160,8 @@ class DraftStore:
 
         `nodes` are those that its deltas touch, as they are after it. The first of these that
         holds is returned: Gone, Seen, Closed, Locked, Stale (against `expected_version`),
-        Behind (against `draft.version`), Accepted. Only Accepted wrote anything.
+        Behind (against `draft.version`), Taken (the key of a node that is added), Accepted. Only
+        Accepted wrote anything.
         """
         if entry.version != draft.version + 1:
             message = f"entry {entry.version} does not follow version {draft.version}"
@@ -187,6 +190,7 @@ class DraftStore:
             _milliseconds(self._ttl),
             self._log_length,
             "" if draft.is_new else "1",
+            *wire.counted(wire.fresh_keys(entry)),
             len(nodes),
             *stored,
             *wire.counted(leave),
@@ -199,6 +203,8 @@ class DraftStore:
                 return wire.to_seen(outcome)
             case ["stale", version]:
                 return Stale(version=int(version))
+            case ["taken", key]:
+                return Taken(key=str(key, "utf-8"))
             case ["behind", header, stream]:
                 return Behind(read=wire.to_read(header, stream, draft.version))
             case _:

@@ -89,6 +89,13 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A node was to be added under this key, and there is or was one already."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
     """The draft has been closed, by the entry of this version."""
 
@@ -119,6 +126,6 @@ class Gone:
     """There is no such draft: it has expired, or there never was one."""
 
 
-Appended: TypeAlias = Accepted | Seen | Behind | Stale | Closed | Locked | Gone
+Appended: TypeAlias = Accepted | Seen | Behind | Stale | Taken | Closed | Locked | Gone
 Locking: TypeAlias = Acquired | Stale | Closed | Locked | Gone
 Closing: TypeAlias = Ended | Closed | Locked | LockLost | Gone

@@ -19,6 +19,15 @@ Stream = Sequence[tuple[bytes, Sequence[bytes]]]
 Family = tuple[Sequence[bytes], Sequence[bytes | None]]
 
 
+def fresh_keys(entry: Entry) -> list[str]:
+    """Return the keys that an entry gives out for the first time."""
+    return [
+        delta.node.key
+        for delta in entry.deltas
+        if isinstance(delta, Added) and delta.node.version == entry.version
+    ]
+
+
 def counted(values: Collection[str | bytes]) -> list[str | bytes | int]:
     """Return a list as the scripts take it: behind its length."""
     return [len(values), *values]

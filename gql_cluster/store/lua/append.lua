@@ -1,7 +1,8 @@
 -- Takes a change set that was computed at exactly the draft's version, or says why not.
 -- ARGV: version computed at, version expected or '', change id or '', fingerprint, entry,
--- updated, expires, tail, ttl in ms, log length, '1' to keep the base, then three lists, each
--- behind its length: keys with their nodes, index members that leave, index members that come.
+-- updated, expires, tail, ttl in ms, log length, '1' to keep the base, then four lists, each
+-- behind its length: keys that no node may have yet, keys with their nodes, index members that
+-- leave, index members that come.
 local state, version, token, ends =
   unpack(redis.call('HMGET', META, 'state', 'version', 'lock', 'until'))
 if not state then return {'gone'} end
@@ -14,9 +15,15 @@ if token then return locked(token, ends) end
 if ARGV[2] ~= '' and ARGV[2] ~= version then return {'stale', version} end
 if ARGV[1] ~= version then return {'behind', header(), entries(ARGV[1], 0)} end
 
-version = version + 1
 local at = 12
-local last = at + 2 * tonumber(ARGV[at])
+local last = at + tonumber(ARGV[at])
+for i = at + 1, last do
+  if redis.call('HEXISTS', NODES, ARGV[i]) == 1 then return {'taken', ARGV[i]} end
+end
+
+version = version + 1
+at = last + 1
+last = at + 2 * tonumber(ARGV[at])
 for i = at + 1, last, 2 do
   local key = ARGV[i]
   if ARGV[11] == '1' and redis.call('HEXISTS', BASE, key) == 0 then

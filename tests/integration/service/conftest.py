@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.core.management import call_command
+from django.db import connection
 
 from gql_cluster.domain.change import NewNode
 from gql_cluster.orm.codec import defaults
@@ -54,3 +57,20 @@ def new(type_name: str, /, key: str | None = None, **values: object) -> NewNode:
         values=dict(given),  # type: ignore[arg-type]
         defaults=defaults(BAND.models[type_name]),
     )
+
+
+@asynccontextmanager
+async def counted_queries() -> AsyncIterator[list[str]]:
+    """Collect the SQL that runs in the thread of `sync_to_async`; the loop's own runs none."""
+    found: list[str] = []
+
+    def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:  # noqa: ANN401
+        found.append(sql)
+        return execute(sql, params, many, context)
+
+    wrappers = await sync_to_async(lambda: connection.execute_wrappers)()
+    wrappers.append(note)
+    try:
+        yield found
+    finally:
+        wrappers.remove(note)

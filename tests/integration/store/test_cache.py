@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -151,6 +153,20 @@ async def test_a_draft_that_went_back_is_begun_anew(make_store: MakeStore) -> No
     assert shown(copy) == (0, "Band 0", ["members:0"])
 
 
+async def test_another_draft_under_the_same_id_is_begun_anew(make_store: MakeStore) -> None:
+    """Its log would fit, but tells of something else."""
+    store = make_store()
+    draft = await store.create(new_draft(), band_nodes(1))
+    cache = CopyCache(make_store(), max_bytes=10**6, max_count=10)
+    await cache.get(draft.id, FAMILY, fresh=True)
+    await store.delete(draft.id)
+    later = replace(draft, created_at=draft.created_at + timedelta(hours=1))
+    await store.create(later, band_nodes(2))
+    await edit(CopyCache(make_store(), max_bytes=10**6, max_count=10), store, later, "pete")
+    copy = await cache.get(draft.id, FAMILY, fresh=True)
+    assert shown(copy) == (1, "By pete", ["members:0", "members:1", "pete"])
+
+
 async def test_a_draft_that_is_gone_is_forgotten(make_store: MakeStore) -> None:
     """And is none from then on."""
     store = make_store()
@@ -162,19 +178,22 @@ async def test_a_draft_that_is_gone_is_forgotten(make_store: MakeStore) -> None:
     assert await cache.get(draft.id, ROOT, fresh=False) is None
 
 
+@pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize("bounds", [{"max_count": 2}, {"max_bytes": 900}])
 async def test_the_least_recently_used_copy_is_forgotten_first(
-    make_store: MakeStore, bounds: dict[str, int]
+    make_store: MakeStore, bounds: dict[str, int], *, fresh: bool
 ) -> None:
     """Past the number or the bytes that are allowed."""
     store = make_store()
-    drafts = [await store.create(new_draft(), band_nodes(3)) for _ in range(3)]
+    one, two, three = [await store.create(new_draft(), band_nodes(3)) for _ in range(3)]
     cache = Counted(make_store(), **bounds)
-    for index in (0, 1, 0, 2):  # the second is the one not used for longest
-        await cache.get(drafts[index].id, FAMILY, fresh=False)
+    await cache.get(one.id, FAMILY, fresh=False)
+    await cache.get(two.id, FAMILY, fresh=False)
+    await cache.get(one.id, FAMILY, fresh=fresh)
+    await cache.get(three.id, FAMILY, fresh=False)
     loads = len(cache.reads)
-    assert loads == 3
-    await cache.get(drafts[0].id, FAMILY, fresh=False)
+    assert loads == 3 + fresh
+    await cache.get(one.id, FAMILY, fresh=False)
     assert len(cache.reads) == loads
-    await cache.get(drafts[1].id, FAMILY, fresh=False)
+    await cache.get(two.id, FAMILY, fresh=False)
     assert len(cache.reads) == loads + 1

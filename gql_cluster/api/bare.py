@@ -1,0 +1,110 @@
+"""Bare mirrors: the whole type of a model that nobody has declared, made of its description."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import strawberry
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import ForeignKey, Model
+from modelcluster.fields import ParentalKey
+from strawberry.annotation import StrawberryAnnotation
+
+from gql_cluster.api.fields import MirrorField
+from gql_cluster.api.mirror import OWN_NAMES, mirror
+from gql_cluster.api.scalars import describe_field, type_of
+from gql_cluster.domain.spec import NodeSpec
+from gql_cluster.orm.describe import AnyField, Cluster, stored_fields
+
+
+class _Members:
+    """The members of a class in the making; types that are not made yet are found by name."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.found: dict[str, Any] = {}
+        self.annotations: dict[str, StrawberryAnnotation] = {}
+        self._namespace = namespace
+
+    def add(self, name: str, annotation: object, column: AnyField | None = None) -> None:
+        self.annotations[name] = StrawberryAnnotation(annotation, namespace=self._namespace)
+        description = None if column is None else describe_field(column)
+        self.found[name] = MirrorField(django_name=name, description=description)
+
+
+def node_mirror(
+    cluster: Cluster,
+    node: NodeSpec,
+    *,
+    names: Mapping[type[Model], str],
+    namespace: dict[str, Any],
+) -> type[Any]:
+    """Return the mirror of a cluster's node type: columns, children, sets, and the parent.
+
+    `names` are those of all types; `namespace` is where types are found by name once the
+    schema is built.
+    """
+    model = cluster.models[node.name]
+    members = _Members(namespace)
+    for column in _columns(model):
+        target = names.get(column.remote_field.model) if column.remote_field else None
+        if target is None:
+            _add_column(members, column)
+        else:
+            annotation = target if _is_parent(model, column) else f"{target} | None"
+            members.add(column.name, annotation, column)
+    children = {each.name: cluster.models[each.child] for each in node.relations.values()}
+    for name, child in children.items():
+        members.add(name, f"list[{names[child]}]")
+    for name in node.sets:
+        field: Any = model._meta.get_field(name)
+        members.add(name, f"list[{names[field.related_model]}]", field)
+    return _make(model, names[model], members)
+
+
+def plain_mirror(model: type[Model], name: str) -> type[Any]:
+    """Return the mirror of what a cluster refers to: its columns; of a user the key alone."""
+    members = _Members({})
+    if not issubclass(model, AbstractBaseUser):
+        for column in _columns(model):
+            _add_column(members, column)
+    return _make(model, name, members, key=None)  # it is in no draft
+
+
+def _columns(model: type[Model]) -> list[Any]:
+    return [
+        column
+        for column in stored_fields(model)
+        if not (column.primary_key and column.name in OWN_NAMES)
+    ]
+
+
+def _add_column(members: _Members, column: AnyField) -> None:
+    if isinstance(column, ForeignKey):
+        members.add(column.attname, strawberry.ID | None, column)
+    else:
+        members.add(column.name, type_of(column), column)
+
+
+def _is_parent(model: type[Model], column: AnyField) -> bool:
+    """Tell whether a column is never null, in a draft neither: the key of the one parent."""
+    parental = [field for field in model._meta.concrete_fields if isinstance(field, ParentalKey)]
+    return parental == [column] and not column.null
+
+
+def _make(model: type[Model], name: str, members: _Members, **more: None) -> type[Any]:
+    clash = [member for member in members.found if member in OWN_NAMES]
+    if clash:
+        raise ImproperlyConfigured(
+            f"{model._meta.label} has a field “{clash[0]}”, which every mirror type has for "
+            "itself. Declare its type with gql_cluster.type and give the field another name."
+        )
+    namespace = {
+        **members.found,
+        **more,
+        "__annotations__": members.annotations,
+        "__module__": __name__,
+    }
+    made: type[Any] = mirror(model, name=name)(type(name, (), namespace))
+    return made

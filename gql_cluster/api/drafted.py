@@ -1,0 +1,172 @@
+"""What a field answers of a draft's instance."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import strawberry
+from asgiref.sync import sync_to_async
+from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models.expressions import DatabaseDefault
+from strawberry_django.fields.field import StrawberryDjangoField
+
+from gql_cluster.api import loaders
+from gql_cluster.api.inmemory import Selection, page, select
+from gql_cluster.api.lookups import unsupported
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.spec import RelationSpec
+from gql_cluster.domain.tree import Want
+from gql_cluster.orm.load import decode_pk
+from gql_cluster.service.view import View
+
+AS_SAVED: Any = object()
+"""The answer is the one that a saved object gives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Which field is asked for, of which node."""
+
+    view: View
+    node: Node
+    source: Model
+    field: StrawberryDjangoField
+    info: strawberry.Info
+
+
+def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a kind of field
+    """Return the value of a field, or an awaitable of it, or `AS_SAVED`."""
+    spec = ask.view.cluster.spec.nodes[ask.node.type]
+    name: str = ask.field.django_name or ask.field.python_name
+    if name in spec.relations:
+        return _children(ask, spec.relations[name], arguments)
+    if name in spec.sets:
+        return _members(ask, name, arguments)
+    relation = ask.view.relation_of(ask.node)
+    if relation is not None and name == relation.parent_field:
+        return ask.view.parent(ask.node)
+    if relation is not None and name == relation.order_field:
+        return _number(ask, relation)
+    column = _column(type(ask.source), name)
+    if column is None:
+        return _of_the_database(ask, name)
+    if isinstance(column, ForeignKey) and name == column.name:
+        return _foreign(ask, column)
+    # A value may be missing here that the database is to fill in at save.
+    is_missing = isinstance(ask.source.__dict__.get(column.attname), DatabaseDefault | None)
+    return None if is_missing else AS_SAVED
+
+
+# Within the cluster
+
+
+async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any]) -> list[Model]:
+    if ask.field.is_paginated or arguments.get("order"):
+        raise unsupported(f"“{ask.field.name}” as it is declared")
+    view, model = ask.view, ask.view.cluster.models[relation.child]
+    await view.load_family(ask.node.key, relation.name)
+    nodes = await _visible(ask, view.children(ask.node.key, relation.name), model)
+    selection = Selection(
+        filters=arguments.get("filters"),
+        ordering_type=ask.field.get_ordering(),
+        ordering=arguments.get("ordering"),
+        default=() if relation.order_field else model._meta.ordering or (),
+    )
+    pagination = arguments.get("pagination")
+    if not selection or not nodes:
+        return [_child(view, relation, node) for node in page(nodes, pagination)]
+    children = [_child(view, relation, node) for node in nodes]
+    return page(await sync_to_async(select)(children, model, selection, ask.info), pagination)
+
+
+async def _visible(ask: Ask, nodes: list[Node], model: type[Model]) -> list[Node]:
+    """Leave out the saved nodes that the type's own `get_queryset` hides."""
+    type_ = ask.field.django_type
+    if getattr(type_, "get_queryset", None) is None:
+        return nodes
+    pks = {node.key: decode_pk(model, node.pk) for node in nodes if node.pk is not None}
+    loader = loaders.visible(ask.view, model, type_, ask.info)
+    seen = dict(zip(pks, await loader.load_many(pks.values()), strict=True))
+    return [node for node in nodes if seen.get(node.key, True)]
+
+
+def _child(view: View, relation: RelationSpec, node: Node) -> Model:
+    instance = view.instance(node)
+    if relation.order_field is not None:
+        _numbered(view, relation, node, instance)
+    return instance
+
+
+def _number(ask: Ask, relation: RelationSpec) -> Any:
+    view, node = ask.view, ask.node
+    place = (node.parent or "", relation.name)
+    if not view.snapshot.copy.missing(Want(families=frozenset({place}))):
+        return _numbered(view, relation, node, ask.source)
+
+    async def number() -> Any:
+        await view.load_family(*place)
+        return _numbered(view, relation, node, ask.source)
+
+    return number()
+
+
+def _numbered(view: View, relation: RelationSpec, node: Node, instance: Model) -> Any:
+    """Return a node's number; its instance may have been made before its siblings were known."""
+    name = relation.order_field or ""
+    number = view.numbers(node.parent or "", relation).get(node.key)
+    if number is not None:
+        setattr(instance, name, number)
+    return getattr(instance, name)
+
+
+# Outside of the cluster
+
+
+async def _members(ask: Ask, name: str, arguments: dict[str, Any]) -> Any:
+    """Return the objects of a set: the database's answer, as it is for a saved one."""
+    field: Any = ask.view.cluster.models[ask.node.type]._meta.get_field(name)
+    target: type[Model] = field.related_model
+    pks = [decode_pk(target, pk) for pk in ask.node.sets.get(name, ())]
+
+    def fetch() -> Any:
+        hook = ask.field.get_queryset_hook(**{**arguments, "info": ask.info})
+        found = hook(target._default_manager.filter(pk__in=pks))
+        return list(found) if ask.field.is_list and isinstance(found, QuerySet) else found
+
+    return await sync_to_async(fetch)()
+
+
+def _foreign(ask: Ask, column: Any) -> Awaitable[Model | None] | None:
+    key = ask.source.__dict__.get(column.attname)
+    if key is None:
+        return None
+    model: type[Model] = column.remote_field.model
+    attname: str = column.target_field.attname
+    loader = loaders.objects(ask.view, model, attname, ask.field.django_type, ask.info)
+    return loader.load(key)
+
+
+def _of_the_database(ask: Ask, name: str) -> Any:
+    """Leave to the database what is no column; what refers to an unsaved object is not there."""
+    relation = _relation(type(ask.source), name)
+    if relation is None or ask.source.pk is not None:
+        return AS_SAVED
+    return [] if ask.field.is_list or ask.field.is_connection else None
+
+
+@cache
+def _column(model: type[Model], name: str) -> Any:
+    columns = model._meta.concrete_fields
+    return next((each for each in columns if name in {each.name, each.attname}), None)
+
+
+@cache
+def _relation(model: type[Model], name: str) -> Any:
+    for field in model._meta.get_fields():
+        accessor = getattr(field, "get_accessor_name", None)
+        if field.is_relation and name == (accessor() if accessor else field.name):
+            return field
+    return None

@@ -1,0 +1,104 @@
+"""The schema: every root of the engine, with the project's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
+from strawberry.tools import merge_types
+from strawberry.types import ExecutionContext
+from strawberry_django.optimizer import DjangoOptimizerExtension
+
+from gql_cluster.api.drafts import make_draft_type
+from gql_cluster.api.events import EVENTS
+from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
+from gql_cluster.api.inputs import InputTypes
+from gql_cluster.api.mutations import make_mutation
+from gql_cluster.api.names import InputNames
+from gql_cluster.api.payloads import make_payloads
+from gql_cluster.api.queries import make_query
+from gql_cluster.api.registry import Registry
+from gql_cluster.api.saved import saved_fields
+from gql_cluster.api.served import Served
+from gql_cluster.api.subscriptions import make_subscription
+from gql_cluster.service.engine import Engine
+
+_CACHED_DOCUMENTS = 1000
+
+Extension = type[SchemaExtension] | Callable[[], SchemaExtension]
+
+
+class Schema(strawberry.Schema):
+    """The GraphQL schema of some clusters, made once.
+
+    `clusters` are root models, or types declared for them with `gql_cluster.type`. All else is
+    as `strawberry.Schema` takes it: roots of the project's own are merged with the engine's,
+    its extensions come before the engine's. Every error gets a code.
+    """
+
+    def __init__(  # noqa: PLR0913 - all by name, as in strawberry.Schema
+        self,
+        *,
+        clusters: Sequence[type],
+        query: type | None = None,
+        mutation: type | None = None,
+        subscription: type | None = None,
+        types: Iterable[Any] = (),
+        extensions: Iterable[Extension] = (),
+        **options: Any,
+    ) -> None:
+        """Raise `ImproperlyConfigured` for what can't be one schema."""
+        registry = Registry(clusters)
+        self.engine = Engine(registry.clusters)
+        served = Served(registry, self.engine)
+        for name, cluster in registry.clusters.items():
+            served.drafts[name] = make_draft_type(cluster, served)
+        payloads = {
+            name: make_payloads(cluster, served) for name, cluster in registry.clusters.items()
+        }
+        inputs = InputTypes(InputNames(registry.clusters, registry.name_of))
+        super().__init__(
+            query=_merged("Query", query, _saved_query(registry), make_query(served)),
+            mutation=_merged("Mutation", mutation, make_mutation(served, inputs, payloads)),
+            subscription=_merged("Subscription", subscription, make_subscription(served)),
+            types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
+            extensions=[*extensions, *_extensions()],
+            **options,
+        )
+
+    def process_errors(
+        self,
+        errors: list[GraphQLError],
+        execution_context: ExecutionContext | None = None,
+    ) -> None:
+        """Give every error its code, in place, and log those that are the server's fault.
+
+        Strawberry calls this for every operation on every transport, before any extension sees
+        the errors; an extension would not be asked about what other extensions raise.
+        """
+        del execution_context
+        errors[:] = [coded(error) for error in errors]
+
+
+def _extensions() -> list[Extension]:
+    return [
+        lambda: CachedParsing(maxsize=_CACHED_DOCUMENTS),
+        lambda: CodedValidation(maxsize=_CACHED_DOCUMENTS),
+        DjangoOptimizerExtension,
+    ]
+
+
+def _saved_query(registry: Registry) -> type:
+    body: dict[str, Any] = {"__module__": __name__}
+    for cluster in registry.clusters.values():
+        body |= saved_fields(registry, cluster)
+    return strawberry.type(type("SavedQuery", (), body), name="Query")
+
+
+def _merged(name: str, *parts: type | None) -> type:
+    given = tuple(part for part in parts if part is not None)
+    merged: type = merge_types(name, given) if len(given) > 1 else given[0]
+    return merged
