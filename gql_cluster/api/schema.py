@@ -87,7 +87,8 @@ def _extensions() -> list[Extension]:
     return [
         lambda: CachedParsing(maxsize=_CACHED_DOCUMENTS),
         lambda: CodedValidation(maxsize=_CACHED_DOCUMENTS),
-        DjangoOptimizerExtension,
+        # By default it prefetches past the model's own manager, and shows what that hides.
+        lambda: DjangoOptimizerExtension(prefetch_custom_queryset=True),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connection
@@ -11,7 +11,7 @@ from django.http import HttpRequest, JsonResponse
 from gql_cluster.domain.error import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from gql_cluster.service.engine import Engine
 
@@ -22,7 +22,7 @@ async def healthz(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "ok"})
 
 
-def readyz(engine: Engine) -> Callable[[HttpRequest], Awaitable[JsonResponse]]:
+def readyz(engine: Engine) -> Callable[[HttpRequest], Any]:
     """Return a view that says whether the store and the database answer; 503 if not both."""
 
     async def view(request: HttpRequest) -> JsonResponse:

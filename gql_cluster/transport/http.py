@@ -47,7 +47,7 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
             request=request, response=response, caller=await caller_of(authorization, session)
         )
 
-    async def dispatch(
+    async def dispatch(  # type: ignore[override]  # an async view is one, too
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> HttpResponseBase:
         """Answer; what can't even be executed gets an error with a code, too."""

@@ -6,10 +6,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import ThreadSensitiveContext
+from channels.routing import URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from channels.sessions import SessionMiddlewareStack
 from django.urls import path
-from channels.routing import URLRouter
 from strawberry.channels import GraphQLWSConsumer
 from strawberry.exceptions import ConnectionRejectionError
 
@@ -27,7 +27,7 @@ _INIT_TIMEOUT = timedelta(seconds=5)
 class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
     """One WebSocket; who calls is settled by its `connection_init`."""
 
-    async def on_ws_connect(self, context: dict[str, Any]) -> object:
+    async def on_ws_connect(self, context: dict[str, Any]) -> Any:
         """Take the token of `connection_init`, or else the cookie of the handshake."""
         authorization = token_in(context.get("connection_params"))
         try:
@@ -45,10 +45,9 @@ def websocket_application(
     A browser may only connect from an allowed host. The database work of one socket does not
     wait for that of another.
     """
-    consumer = Consumer.as_asgi(schema=schema, connection_init_wait_timeout=_INIT_TIMEOUT)
-    routed = AllowedHostsOriginValidator(
-        SessionMiddlewareStack(URLRouter([path(route, consumer)]))
-    )
+    consumer: Any = Consumer.as_asgi(schema=schema, connection_init_wait_timeout=_INIT_TIMEOUT)
+    routes: list[Any] = [path(route, consumer)]
+    routed = AllowedHostsOriginValidator(SessionMiddlewareStack(URLRouter(routes)))
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         async with ThreadSensitiveContext():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator  # noqa: TC003 - Strawberry reads it
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest

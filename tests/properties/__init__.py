@@ -1,0 +1,1 @@
+"""Properties: random input against a reference."""

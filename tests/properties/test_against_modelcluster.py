@@ -88,7 +88,7 @@ def make_band(name: str) -> Band:
     return band
 
 
-def shape(band: Any) -> Shape:  # noqa: ANN401 - a Band or a draft's
+def shape(band: Any) -> Shape:
     """Return all that a person would see of a cluster, in order."""
     return (
         band.origin,
@@ -143,7 +143,7 @@ class Both:
         self.objects[key] = Song(title=key)
         return NewNode(key=key, values={"title": key}, defaults=defaults(Song))
 
-    def order(self, relation: Any, keys: list[str]) -> None:  # noqa: ANN401 - a manager
+    def order(self, relation: Any, keys: list[str]) -> None:
         """Put the in-memory children in this order, as a formset with an order would."""
         for number, key in enumerate(keys, start=1):
             self.objects[key].position = number
@@ -155,7 +155,7 @@ class Both:
         if change is not None:
             await self.stage(change)
 
-    def in_memory(self, name: str, one: int, two: int) -> Change | None:  # noqa: C901, PLR0911, PLR0912, PLR0914, PLR0915 - one case a kind of change
+    def in_memory(self, name: str, one: int, two: int) -> Change | None:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one case a kind of change
         """Change the model's instance, and return the same change for the draft."""
         members, albums = self.members, self.albums
         member = members[one % len(members)] if members else None
@@ -259,9 +259,7 @@ class Both:
 
 
 def _at(node: NewNode, position: int | None) -> NewNode:
-    return NewNode(
-        key=node.key, values=node.values, defaults=node.defaults, position=position
-    )
+    return NewNode(key=node.key, values=node.values, defaults=node.defaults, position=position)
 
 
 def _inside(album: str, change: Change) -> Change:
@@ -275,15 +273,15 @@ def begin(engine: Engine, view: View, twin: Band, original: Band) -> Both:
         both.members.append(f"BandMember:{mine.pk}")
         both.objects[f"BandMember:{mine.pk}"] = theirs
     twin.members.set([both.objects[key] for key in both.members])
-    for mine, theirs in zip(original.albums.all(), twin.albums.all(), strict=True):
-        key = f"Album:{mine.pk}"
+    for album, same in zip(original.albums.all(), twin.albums.all(), strict=True):
+        key = f"Album:{album.pk}"
         both.albums.append(key)
-        both.objects[key] = theirs
+        both.objects[key] = same
         both.songs[key] = []
-        for track, like in zip(mine.songs.all(), theirs.songs.all(), strict=True):
+        for track, like in zip(album.songs.all(), same.songs.all(), strict=True):
             both.songs[key].append(f"Song:{track.pk}")
             both.objects[f"Song:{track.pk}"] = like
-        theirs.songs.set([both.objects[song] for song in both.songs[key]])
+        same.songs.set([both.objects[song] for song in both.songs[key]])
     twin.albums.set([both.objects[key] for key in both.albums])
     return both
 
@@ -296,7 +294,8 @@ def save_in_memory(band: Band) -> None:
 
 
 @settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(ops=st.lists(op, max_size=12))
 @pytest.mark.usefixtures("transactional_db")
@@ -321,9 +320,7 @@ async def test_a_draft_equals_the_model_and_so_does_its_commit(
         as_draft = await sync_to_async(shape)(draft)
         assert as_draft == await sync_to_async(shape)(twin)
 
-        await commit(
-            engine, ANN, BAND, view.draft.id, expected_version=None, change_id=None
-        )
+        await commit(engine, ANN, BAND, view.draft.id, expected_version=None, change_id=None)
         await sync_to_async(save_in_memory)(twin)
         saved = await Band.objects.aget(pk=original.pk)
         like = await Band.objects.aget(pk=twin.pk)

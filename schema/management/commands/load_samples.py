@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     help = "Load the sample bands and films, each kind only where there is none yet."
 
-    def handle(self, *_args: Any, **_options: Any) -> None:  # noqa: ANN401 - as BaseCommand has it
+    def handle(self, *_args: Any, **_options: Any) -> None:
         """Load what is missing and say in one line what that was."""
         with transaction.atomic():
             new_bands = bands.load()

@@ -1,0 +1,1 @@
+"""The use cases on real Redis and a real database."""

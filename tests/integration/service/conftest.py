@@ -27,7 +27,9 @@ BOB = Caller(session="bob")
 
 
 @pytest.fixture
-async def engine(transactional_db: None) -> AsyncIterator[Engine]:
+async def engine(
+    transactional_db: None,  # noqa: ARG001 - a mark has no effect on a fixture
+) -> AsyncIterator[Engine]:
     """An engine, as one worker has it, over the loaded samples."""
     await sync_to_async(call_command)("load_samples", verbosity=0)
     engine = Engine(CLUSTERS)
@@ -49,6 +51,14 @@ async def beatles(engine: Engine, caller: Caller = ANN) -> View:
     return await open_saved(engine, caller, BAND, str(pk), resume=True)
 
 
+def root_pk(view: View) -> int:
+    """Return the primary key of the root that a draft is of."""
+    pk = view.draft.pk
+    if not isinstance(pk, int):
+        raise TypeError(pk)
+    return pk
+
+
 def new(type_name: str, /, key: str | None = None, **values: object) -> NewNode:
     """Make a node to add, with its model's defaults."""
     given: Mapping[str, object] = values
@@ -64,7 +74,7 @@ async def counted_queries() -> AsyncIterator[list[str]]:
     """Collect the SQL that runs in the thread of `sync_to_async`; the loop's own runs none."""
     found: list[str] = []
 
-    def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:  # noqa: ANN401
+    def note(execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:
         found.append(sql)
         return execute(sql, params, many, context)
 

@@ -28,7 +28,7 @@ from gql_cluster.service.engine import Caller, Engine
 from gql_cluster.service.outcome import Committed, Outcome
 from gql_cluster.service.view import View
 from schema.bands.models import Album, Band, BandMember, Genre, Song
-from tests.integration.service.conftest import ANN, BAND, beatles, new
+from tests.integration.service.conftest import ANN, BAND, beatles, new, root_pk
 
 
 async def stage(engine: Engine, view: View, *changes: Change, caller: Caller = ANN) -> Outcome:
@@ -61,7 +61,9 @@ async def test_commit_saves_every_kind_of_change(engine: Engine) -> None:
         engine,
         view,
         SetFields(values={"name": "The Quarrymen"}),
-        AddNodes(relation="members", nodes=(new("BandMember", "eric", name="E", instrument="drums"),)),
+        AddNodes(
+            relation="members", nodes=(new("BandMember", "eric", name="E", instrument="drums"),)
+        ),
         AddNodes(relation="albums", nodes=(album,)),
         EditNode(
             relation="albums",
@@ -71,7 +73,7 @@ async def test_commit_saves_every_kind_of_change(engine: Engine) -> None:
         AddToSet(name="genres", pks=(skiffle.pk,)),
     )
     saved = await save(engine, view)
-    band = await Band.objects.aget(pk=view.draft.pk)
+    band = await Band.objects.aget(pk=root_pk(view))
     assert band.name == "The Quarrymen"
     assert await band.genres.filter(pk=skiffle.pk).aexists()
     eric = await BandMember.objects.aget(band=band, name="E")
@@ -156,7 +158,7 @@ async def test_commit_refuses_when_both_changed_a_field(engine: Engine) -> None:
     """The conflict names what both sides made of the field."""
     view = await beatles(engine)
     await stage(engine, view, SetFields(values={"name": "Mine"}))
-    await Band.objects.filter(pk=view.draft.pk).aupdate(name="Theirs", origin="Elsewhere")
+    await Band.objects.filter(pk=root_pk(view)).aupdate(name="Theirs", origin="Elsewhere")
     with pytest.raises(ConflictError) as info:
         await save(engine, view)
     [conflict] = info.value.conflicts
@@ -172,7 +174,7 @@ async def test_commit_keeps_what_others_saved_elsewhere(engine: Engine) -> None:
     """Other fields, other children and children added meanwhile stay as others saved them."""
     view = await beatles(engine)
     await stage(engine, view, SetFields(values={"name": "Mine"}))
-    band = await Band.objects.aget(pk=view.draft.pk)
+    band = await Band.objects.aget(pk=root_pk(view))
     await Band.objects.filter(pk=band.pk).aupdate(origin="Elsewhere")
     await BandMember.objects.acreate(band=band, name="New", instrument="drums", position=99)
     await BandMember.objects.filter(name="Pete Best").adelete()
@@ -252,7 +254,7 @@ async def test_the_draft_can_be_read_whole(engine: Engine) -> None:
     """Every node is served as an instance whose relations are the draft's."""
     view = await beatles(engine)
     nodes = await view.load_all()
-    songs = await Song.objects.filter(album__band=view.draft.pk).acount()
+    songs = await Song.objects.filter(album__band=root_pk(view)).acount()
     assert len(nodes) == 1 + 6 + 13 + songs
     root = view.instance(nodes[0])
     members = await sync_to_async(lambda: [m.name for m in root.members.all()])()  # type: ignore[attr-defined]

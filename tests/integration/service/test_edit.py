@@ -31,11 +31,20 @@ from gql_cluster.domain.tree import Want
 from gql_cluster.service.discard import discard
 from gql_cluster.service.edit import edit
 from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.open import open_saved
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.read import draft_changes, get_draft
 from gql_cluster.service.view import View
 from schema.bands.models import Album, Band, Song
-from tests.integration.service.conftest import ANN, BAND, BOB, beatles, counted_queries, new
+from tests.integration.service.conftest import (
+    ANN,
+    BAND,
+    BOB,
+    beatles,
+    counted_queries,
+    new,
+    root_pk,
+)
 
 
 async def stage(  # noqa: PLR0913 - a request, said whole
@@ -165,7 +174,9 @@ async def test_a_view_stays_at_its_version(engine: Engine) -> None:
     """What a request began to read does not change while others edit."""
     view = await beatles(engine)
     place = ("root", "members")
-    await stage(engine, view, [MoveNode(relation="members", key=await _first(view), place=End.LAST)])
+    await stage(
+        engine, view, [MoveNode(relation="members", key=await _first(view), place=End.LAST)]
+    )
     await stage(engine, view, [RemoveNodes(relation="members", keys=(await _first(view),))])
     await stage(
         engine, view, [AddNodes(relation="members", nodes=(new("BandMember", "m1", name="M"),))]
@@ -193,14 +204,12 @@ async def test_an_edit_costs_one_round_trip_and_no_query(
     await Song.objects.abulk_create(
         [Song(album=album, title=f"Song {i}", position=i) for i in range(1, 5001)]
     )
-    from gql_cluster.service.open import open_saved  # noqa: PLC0415 - beside its one use
-
     view = await open_saved(engine, ANN, BAND, str(band.pk), resume=False)
     key = f"Album:{album.pk}"
 
     def add(name: str) -> list[Change]:
-        nodes = (new("Song", name, title=name),)
-        return [EditNode(relation="albums", key=key, changes=(AddNodes(relation="songs", nodes=nodes),))]
+        inner = AddNodes(relation="songs", nodes=(new("Song", name, title=name),))
+        return [EditNode(relation="albums", key=key, changes=(inner,))]
 
     await stage(engine, view, add("warm"))
     redis_client.config_resetstat()
@@ -257,12 +266,10 @@ async def test_a_draft_is_its_sessions_own(engine: Engine, caller: Caller) -> No
         ([AddToSet(name="genres", pks=(987654,))], "no genre with"),
     ],
 )
-async def test_bad_changes_are_refused(
-    engine: Engine, changes: list[Change], words: str
-) -> None:
+async def test_bad_changes_are_refused(engine: Engine, changes: list[Change], words: str) -> None:
     """Each with words that say what is wrong, and nothing staged."""
     view = await beatles(engine)
-    album = await Album.objects.filter(band=view.draft.pk).afirst()
+    album = await Album.objects.filter(band=root_pk(view)).afirst()
     assert album is not None
     changes = [
         MoveNode(relation=c.relation, key=f"Album:{album.pk}", place=c.place)
