@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from weakref import WeakValueDictionary
 
 from gql_cluster import conf
@@ -54,7 +55,9 @@ class Parts:
             log_length=settings.LOG_LENGTH,
             keys=keys,
         )
-        self.sessions = SessionIndex(self.client, ttl=settings.draft_ttl, keys=keys)
+        # A draft lives on with its edits, and its session as long as its token at most.
+        ttl = settings.draft_ttl + timedelta(seconds=settings.SESSION_AGE)
+        self.sessions = SessionIndex(self.client, ttl=ttl, keys=keys)
         self.cache = CopyCache(self.store, max_bytes=settings.CACHE_BYTES, max_count=_CACHED_DRAFTS)
         self.hub = Hub(self.cache, prefix=settings.KEY_PREFIX, poll=settings.POLL_INTERVAL)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

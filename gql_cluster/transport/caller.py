@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from django.utils.crypto import salted_hmac
+
 from gql_cluster.domain.error import UnauthenticatedError
 from gql_cluster.service.engine import Caller
-from gql_cluster.service.session import new_session_id, session_of
+from gql_cluster.service.session import session_of
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
 
 # Kept in Django's session, and not its key: it outlives a login, and others may see it.
 _NAME = "gql_cluster.session"
+_LENGTH = 24
 
 
 async def caller_of(authorization: str | None, session: SessionBase | None) -> Caller:
@@ -30,11 +33,18 @@ async def caller_of(authorization: str | None, session: SessionBase | None) -> C
 
 
 async def browser_session(session: SessionBase) -> str:
-    """Return the editing session of a Django session; it is made where there is none yet."""
+    """Return the editing session of a Django session; it is made where there is none yet.
+
+    Requests that come at once find the same one: it follows from the session's key, and stays
+    when that key is changed by a login.
+    """
     known = await session.aget(_NAME)
     if known is None:
-        known = new_session_id()
+        if session.session_key is None:
+            await session.acreate()
+        known = salted_hmac(_NAME, session.session_key or "").hexdigest()[:_LENGTH]
         await session.aset(_NAME, known)
+        await session.asave()
     return str(known)
 
 

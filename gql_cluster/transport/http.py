@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cross_web import HTTPException
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
@@ -58,6 +59,8 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
             return _refusal("BAD_REQUEST", exc.reason, exc.status_code)
         except (UnicodeDecodeError, RecursionError):
             return _refusal("BAD_REQUEST", "The request body is not valid JSON.", 400)
+        except RequestDataTooBig:
+            return _refusal("LIMIT_EXCEEDED", "The request body is too large.", 413)
         except UnauthenticatedError as exc:
             return _refusal(exc.code.value, str(exc), 401)
 

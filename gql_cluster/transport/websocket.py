@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import ThreadSensitiveContext
 from channels.routing import URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
+from channels.security.websocket import OriginValidator
 from channels.sessions import SessionMiddlewareStack
+from django.conf import settings
 from django.urls import path
 from strawberry.channels import GraphQLWSConsumer
 from strawberry.exceptions import ConnectionRejectionError
 
 from gql_cluster.domain.error import UnauthenticatedError
+from gql_cluster.transport import connections
 from gql_cluster.transport.caller import caller_of, token_in
 
 if TYPE_CHECKING:
@@ -27,6 +29,11 @@ _INIT_TIMEOUT = timedelta(seconds=5)
 class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
     """One WebSocket; who calls is settled by its `connection_init`."""
 
+    async def send(self, *args: Any, **kwargs: Any) -> None:
+        """Send a message; what an operation needed of the database for it is free again."""
+        await super().send(*args, **kwargs)
+        await connections.give_back()
+
     async def on_ws_connect(self, context: dict[str, Any]) -> Any:
         """Take the token of `connection_init`, or else the cookie of the handshake."""
         authorization = token_in(context.get("connection_params"))
@@ -35,6 +42,20 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
         except UnauthenticatedError as exc:
             raise ConnectionRejectionError({"code": exc.code.value, "message": str(exc)}) from exc
         return await super().on_ws_connect(context)
+
+
+class Origins(OriginValidator):
+    """Lets browsers connect from allowed hosts, and whatever sends no Origin: no browser does."""
+
+    def valid_origin(self, parsed_origin: Any) -> bool:
+        """Tell whether a client may connect."""
+        return parsed_origin is None or super().valid_origin(parsed_origin)
+
+
+def _allowed_hosts() -> list[str]:
+    if settings.DEBUG and not settings.ALLOWED_HOSTS:
+        return ["localhost", "127.0.0.1", "[::1]"]
+    return list(settings.ALLOWED_HOSTS)
 
 
 def websocket_application(
@@ -47,10 +68,14 @@ def websocket_application(
     """
     consumer: Any = Consumer.as_asgi(schema=schema, connection_init_wait_timeout=_INIT_TIMEOUT)
     routes: list[Any] = [path(route, consumer)]
-    routed = AllowedHostsOriginValidator(SessionMiddlewareStack(URLRouter(routes)))
+    routed = Origins(SessionMiddlewareStack(URLRouter(routes)), _allowed_hosts())
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
+        connections.begin()
         async with ThreadSensitiveContext():
-            await routed(scope, receive, send)
+            try:
+                await routed(scope, receive, send)
+            finally:
+                await connections.give_back()
 
     return application

@@ -1,0 +1,49 @@
+"""Giving database connections back while a WebSocket stays open.
+
+Django gives them back at the end of an HTTP request. A socket has no such end, and each has
+a thread of its own: idle ones would hold every connection that the database has.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.db.backends.signals import connection_created
+
+
+@dataclass(slots=True)
+class Used:
+    """Whether a socket's thread may hold a connection."""
+
+    is_used: bool = False
+
+
+_used: ContextVar[Used | None] = ContextVar("gql_cluster_used_connections", default=None)
+
+
+def begin() -> None:
+    """Watch, from here on, what this socket's tasks and thread connect to."""
+    _used.set(Used())
+
+
+async def give_back() -> None:
+    """Close what this socket's thread holds; there is no hop to it if it holds nothing.
+
+    Nothing of a transaction is lost: each is begun and ended in one call of the thread.
+    """
+    used = _used.get()
+    if used is not None and used.is_used:
+        used.is_used = False
+        await sync_to_async(connections.close_all)()
+
+
+def _note(**kwargs: object) -> None:
+    del kwargs
+    if (used := _used.get()) is not None:
+        used.is_used = True
+
+
+connection_created.connect(_note, dispatch_uid="gql_cluster.transport.connections")

@@ -1,0 +1,67 @@
+"""System checks: a wrong setup is told at start."""
+
+from __future__ import annotations
+
+import pytest
+from channels.layers import channel_layers
+from django.apps import apps
+from django.core.checks import run_checks
+from django.db import models
+from django.test import override_settings
+from django.test.utils import isolate_apps
+from modelcluster.fields import ParentalKey
+from modelcluster.models import ClusterableModel
+
+from gql_cluster import checks
+
+
+def ids() -> list[str | None]:
+    """Return the numbers of all that is told."""
+    return [message.id for message in run_checks() if str(message.id).startswith("gql_cluster")]
+
+
+def test_the_service_is_set_up_right() -> None:
+    """Nothing is told."""
+    assert ids() == []
+
+
+def test_an_unknown_setting_is_an_error() -> None:
+    """A slip of the pen is not passed over."""
+    with override_settings(GQL_CLUSTER={"DRAFT_TLL": 1}):
+        assert ids() == ["gql_cluster.E001"]
+
+
+def test_a_missing_channel_layer_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events come, but late."""
+    monkeypatch.setitem(channel_layers.backends, "default", None)
+    assert ids() == ["gql_cluster.W001"]
+
+
+@isolate_apps("schema.bands")
+def test_a_wrong_model_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An order field that is not there, and a field of a type of one's own."""
+
+    class Point(models.Field):  # type: ignore[type-arg]  # not generic at run time
+        """A type that Django does not know."""
+
+    class Parent(ClusterableModel):
+        class Meta:
+            app_label = "bands"
+
+    class Child(models.Model):
+        parent = ParentalKey(Parent, related_name="children")
+        point = Point()
+        sort_order_field = "nowhere"
+
+        class Meta:
+            app_label = "bands"
+
+        def __str__(self) -> str:
+            return self.point
+
+    monkeypatch.setattr(apps, "get_models", lambda: [Parent, Child])
+    told = [(message.id, message.obj) for message in checks.check_models(None)]
+    assert told == [
+        ("gql_cluster.E002", Child),
+        ("gql_cluster.W002", Child._meta.get_field("point")),
+    ]
