@@ -9,6 +9,7 @@
 | DATABASE_URL         | SQLite in RUN_DIR        | where what is committed is kept                |
 | DATABASE_POOL_SIZE   | 20                       | PostgreSQL connections a worker; 0: no pool    |
 | REDIS_URL            | redis://127.0.0.1:6379/0 | drafts, the cache of sessions, wake-ups        |
+| GQL_CLUSTER          | {}                       | the engine's settings, as JSON                 |
 | LOG_LEVEL            | INFO                     | what is logged, to stderr                      |
 | RUN_DIR              | .run                     | where `make run` keeps its data                |
 
@@ -109,7 +110,7 @@ DATABASES = {
 }
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-GQL_CLUSTER = {"REDIS_URL": REDIS_URL}
+GQL_CLUSTER = {"REDIS_URL": REDIS_URL} | env.json("GQL_CLUSTER", default={})
 # By default redis-py tries ten times: a Redis that hangs would hang its caller for a minute.
 REDIS_TIMEOUTS = {"socket_connect_timeout": 2, "socket_timeout": 2}  # seconds
 CACHES = {

@@ -138,7 +138,7 @@ class ConflictEntry:
         return self._shown(self.conflict.mine)
 
     def _shown(self, value: Any) -> JSON | None:
-        if self.conflict.field is None:
+        if self.conflict.field is None or self.conflict.kind is ConflictKind.ORDER:
             return None
         model = model_at(self.cluster, self.conflict.path)
         shown: JSON | None = client_value(model, self.conflict.field, value)

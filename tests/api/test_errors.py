@@ -20,7 +20,7 @@ from gql_cluster.domain.error import (
     StoreUnavailableError,
     UnauthenticatedError,
 )
-from schema.bands.models import Band
+from schema.bands.models import Band, BandMember
 from tests.api.schema_kit import ERRORS, Client, add_member, make_band
 
 RAISED: dict[str, Exception] = {
@@ -308,6 +308,36 @@ async def test_conflict_names_both_values(client: Client) -> None:
         "ACTIVE",
         "DISBANDED",
         "ON_HIATUS",
+    ]
+
+
+async def test_conflict_of_an_order_names_the_relation(client: Client) -> None:
+    """It has no values to show, for there is none of a single node."""
+    pk, _ = await make_band()
+    for position in (1, 2):
+        await BandMember.objects.acreate(
+            band_id=int(pk), name=f"Member {position}", instrument="bass", position=position
+        )
+    first = await BandMember.objects.aget(band_id=int(pk), position=1)
+    draft = await client.open(pk=pk)
+    key = f"BandMember:{first.pk}"
+    await client.edit(draft, {"members": {"move": {"key": key, "to": "LAST"}}})
+    await BandMember.objects.acreate(band_id=int(pk), name="Third", instrument="bass", position=3)
+    data = await client.data(
+        "mutation($id: ID!) { it: commitBandDraft(draft: $id)"
+        f" {{ conflicts {{ kind key path field base theirs mine }} {ERRORS} }} }}",
+        id=draft,
+    )
+    assert data["it"]["conflicts"] == [
+        {
+            "kind": "ORDER",
+            "key": "root",
+            "path": ["members"],
+            "field": "members",
+            "base": None,
+            "theirs": None,
+            "mine": None,
+        }
     ]
 
 
