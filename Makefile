@@ -56,7 +56,7 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment is what the lock says, and is made again only when that changes.
-$(READY): pyproject.toml requirements.lock
+$(READY): requirements.lock
 	@python=; for name in python3.11 python3.12 python3 python; do \
 		if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; \
 		then python=$$name; break; fi; \

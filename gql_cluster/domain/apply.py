@@ -127,6 +127,7 @@ class _Empty:
 
     def node(self, key: str) -> Node | None:
         del key
+        return None
 
     def is_taken(self, key: str) -> bool:
         del key
@@ -262,8 +263,13 @@ class _Editor:
         return values
 
     def _update(self, spec: NodeSpec, node: Node, values: Values, path: tuple[str, ...]) -> Node:
-        self._checked(spec, values, node.key, path, is_new=False)
-        after = {k: v for k, v in values.items() if node.fields.get(k) != v}
+        after = {
+            name: value
+            for name, value in values.items()
+            if name not in spec.fields or node.fields.get(name) != value
+        }
+        # A primary key that the client chooses is fixed from the first save on.
+        self._checked(spec, after, node.key, path, is_new=node.pk is None)
         if not after:
             return node
         delta = Updated(
@@ -416,7 +422,7 @@ class _Editor:
         place: Place,
         path: tuple[str, ...],
     ) -> str | None:
-        """Return the rank of a place, None where the child stands there already."""
+        """Return the rank of a place, None where the child is seen to stand there already."""
         if place is End.LAST:
             return self._next_tail()
         here = (child.rank, child.key)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from weakref import WeakSet
 
 from gql_cluster.domain.delta import Added, Delta, Moved, Removed, advance, invert, key_of
 from gql_cluster.domain.draft import Draft, Entry
@@ -23,7 +24,7 @@ class Copy:
     """What a worker knows of one draft, at the newest version that it has heard of.
 
     It is changed only between two awaits, so every reader sees one version. The last 256
-    entries are kept: an older version can still be read while a request that began at it runs.
+    entries are kept, and as many more as a `Snapshot` needs that somebody still holds.
     """
 
     def __init__(self, draft: Draft) -> None:
@@ -35,8 +36,8 @@ class Copy:
         self._families: set[tuple[str, str]] = set()
         # Keys added since this copy is kept: all below them is known from the log.
         self._born: set[str] = set()
-        self._entries: deque[Entry] = deque(maxlen=_KEPT_ENTRIES)
-        self._changes: dict[str, Entry] = {}
+        self._entries: deque[Entry] = deque()
+        self._snapshots: WeakSet[Snapshot] = WeakSet()
 
     @property
     def version(self) -> int:
@@ -86,12 +87,29 @@ class Copy:
             raise ValueError(msg)
         for delta in entry.deltas:
             self._advance(delta, entry.version)
-        if len(self._entries) == _KEPT_ENTRIES and (oldest := self._entries[0]).change_id:
-            self._changes.pop(oldest.change_id, None)
         self._entries.append(entry)
-        if entry.change_id:
-            self._changes[entry.change_id] = entry
         self.draft = draft
+        if len(self._entries) > _KEPT_ENTRIES:
+            self._trim()
+
+    def _trim(self) -> None:
+        needed = min((each.version for each in self._snapshots), default=self.version)
+        while len(self._entries) > _KEPT_ENTRIES and self._entries[0].version <= needed:
+            self._entries.popleft()
+
+    def recall(self, entries: Sequence[Entry]) -> None:
+        """Take entries from before those that are kept, so that older versions can be read.
+
+        They are kept as long as a snapshot needs them.
+        """
+        oldest = self._entries[0].version if self._entries else self.version + 1
+        earlier = [entry for entry in entries if entry.version < oldest]
+        if earlier and earlier[-1].version == oldest - 1:
+            self._entries.extendleft(reversed(earlier))
+
+    def hold(self, snapshot: Snapshot) -> None:
+        """Keep what a snapshot needs as long as somebody holds it."""
+        self._snapshots.add(snapshot)
 
     def _advance(self, delta: Delta, version: int) -> None:
         key = key_of(delta)
@@ -100,14 +118,14 @@ class Copy:
             node = delta.node
             if isinstance(delta, Added) and node.version == version:
                 self._born.add(key)
-            self._resort(node.parent, node.relation, node, isinstance(delta, Added))
+            self._resort(node, there=isinstance(delta, Added))
         elif isinstance(delta, Moved):
             self._rerank(delta)
         if before is not None or isinstance(delta, Added | Removed):
             self._nodes[key] = advance(before, delta, version)
 
-    def _resort(self, parent: str | None, relation: str | None, node: Node, there: bool) -> None:
-        siblings = self._known_siblings((parent or "", relation or ""))
+    def _resort(self, node: Node, *, there: bool) -> None:
+        siblings = self._known_siblings((node.parent or "", node.relation or ""))
         if siblings is not None:
             leave(siblings, node.rank, node.key)
             if there:
@@ -118,10 +136,6 @@ class Copy:
         if siblings is not None:
             leave(siblings, delta.before, delta.key)
             insort(siblings, (delta.after, delta.key))
-
-    def outcome(self, change_id: str) -> Entry | None:
-        """Return the entry that a change id made, where it is among those kept."""
-        return self._changes.get(change_id)
 
     def entries(self, after: int) -> list[Entry] | None:
         """Return the entries behind a version, None where not all of them are kept."""
@@ -180,13 +194,14 @@ class Copy:
 class Snapshot:
     """A draft at one version, as a tree, whatever is staged meanwhile.
 
-    What lies further back than the entries that the copy keeps is read as it was then.
+    Stands at a version that the copy's entries reach back to (see `Copy.recall`).
     """
 
     def __init__(self, copy: Copy, version: int | None = None) -> None:
         """Stand at an earlier version, or at the copy's of now."""
         self.copy = copy
         self.draft = copy.draft if version is None else replace(copy.draft, version=version)
+        copy.hold(self)
 
     @property
     def version(self) -> int:

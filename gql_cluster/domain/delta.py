@@ -77,8 +77,10 @@ def invert(delta: Delta) -> Delta:
             return Removed(node=node)
         case Removed(node=node):
             return Added(node=node)
-        case Updated() | Moved():
-            return replace(delta, before=delta.after, after=delta.before)
+        case Updated(before=old, after=new):
+            return replace(delta, before=new, after=old)
+        case Moved(before=low, after=high):
+            return replace(delta, before=high, after=low)
         case Related():
             return replace(delta, added=delta.removed, removed=delta.added)
         case _:

@@ -77,9 +77,11 @@ def _removed(
         if now is None:
             continue
         were, are = saved.below.get(key, ({}, {}))
-        if not _same(base, now) or were.keys() != are.keys():
-            yield Conflict(kind=ConflictKind.CHANGED, key=key, path=path_of(key))
-        elif any(not _same(node, are[below]) for below, node in were.items()):
+        if (
+            not _same(base, now)
+            or were.keys() != are.keys()
+            or any(not _same(node, are[below]) for below, node in were.items())
+        ):
             yield Conflict(kind=ConflictKind.CHANGED, key=key, path=path_of(key))
 
 

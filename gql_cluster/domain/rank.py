@@ -43,8 +43,9 @@ def rank_between(low: str | None, high: str | None) -> str:
 
 
 def _before(high: str) -> str:
+    """Return a rank below the first; never a base rank, by which one is told that never moved."""
     whole = high[:_WHOLE]
-    if len(high) > _WHOLE:
+    if whole[0] == "a" and len(high) > _WHOLE:
         return whole
     number = int(whole[1:], 16) if whole[0] == "a" else _LAST + 1
     if number == 0:
@@ -62,8 +63,5 @@ def _fraction(low: str, high: str | None) -> str:
         if above - below > 1:
             return prefix + _DIGITS[(below + above) // 2]
         prefix += _DIGITS[below]
-        if above > below:
-            high = None
-        else:
-            high = high[1:] if high else None
+        high = None if above > below or not high else high[1:]
         low = low[1:]

@@ -15,7 +15,7 @@ class FieldSpec:
     `nullable` tells whether a draft may hold null in it: where the database does, and where
     the database requires a value that the draft may lack as yet. `target` is the label of
     the model that a foreign key points to. `read_only` fields are never taken from a client,
-    `fixed` ones only while a node is added.
+    `fixed` ones only until the node is saved.
     """
 
     name: str

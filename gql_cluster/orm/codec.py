@@ -6,13 +6,17 @@ import base64
 import datetime as dt
 import decimal
 import enum
-import uuid
+import math
+import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db.models import (
     BinaryField,
+    DateTimeField,
     DecimalField,
     ForeignKey,
     JSONField,
@@ -25,24 +29,41 @@ from django.utils.duration import duration_iso_string
 from gql_cluster.domain.node import Json
 from gql_cluster.orm.describe import AnyField, has_default, is_text, stored_fields
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
 
 def encode(field: AnyField, value: Any) -> Json:
     """Return a field's value as JSON; equal values give equal JSON.
 
-    Raises Django's `ValidationError` for a value that the field can't hold.
+    Raises Django's `ValidationError` for what the field can't hold, and for what no store can:
+    text with NUL or half of a surrogate pair, numbers that are not finite or need more than
+    64 bits.
     """
+    try:
+        encoded = _encode(field, value)
+        _require_storable(encoded)
+    except (ArithmeticError, TypeError, ValueError) as exc:
+        message = f"“{field.name}” can't hold that: {exc}"
+        raise ValidationError(message, code="invalid") from exc
+    return encoded
+
+
+def _encode(field: AnyField, value: Any) -> Json:
     if isinstance(field, ForeignKey):
-        return encode(_target(field), value.pk if isinstance(value, Model) else value)
+        target = field.target_field
+        return encode(target, getattr(value, target.attname) if isinstance(value, Model) else value)
     if isinstance(field, JSONField):
-        return value  # type: ignore[no-any-return]
+        return cast("Json", value)
     if isinstance(value, enum.Enum):
         value = value.value
     if value is None:
         return None
     if isinstance(field, DecimalField):
         return _decimal(field, field.to_python(value))
-    if isinstance(value, str) and not is_text(field):
+    if isinstance(value, str) != is_text(field) and not isinstance(value, FieldFile):
         value = field.to_python(value)
+    if isinstance(field, DateTimeField) and settings.USE_TZ and timezone.is_naive(value):
+        value = timezone.make_aware(value)
     return _plain(value)
 
 
@@ -57,7 +78,7 @@ def decode(field: AnyField, value: Json) -> Any:
     return field.to_python(value)
 
 
-@lru_cache(maxsize=None)
+@cache
 def encoder(field: AnyField) -> Callable[[Any], Json]:
     """Return `encode` for one field."""
     return lambda value: encode(field, value)
@@ -84,14 +105,44 @@ def _target(field: AnyField) -> AnyField:
 
 
 def _decimal(field: DecimalField[Any, Any], value: decimal.Decimal) -> str:
-    step = decimal.Decimal(1).scaleb(-field.decimal_places)
-    return format(value.quantize(step) if value.is_finite() else value, "f")
+    """Return a number with all the places of its field; with more, if it has more."""
+    if not value.is_finite():
+        raise ValueError("it is not a finite number")
+    if not value:
+        value = decimal.Decimal(0)  # never negative
+    if value.adjusted() >= (field.max_digits or 28):
+        raise ValueError("it has too many digits")
+    places = field.decimal_places or 0
+    exact = decimal.Context(prec=(field.max_digits or 28) + places + 1)
+    padded = value.quantize(decimal.Decimal(1).scaleb(-places), context=exact)
+    if padded != value:
+        return format(value.normalize(decimal.Context(prec=len(value.as_tuple().digits))), "f")
+    return format(padded, "f")
 
 
-def _plain(value: Any) -> Json:
+def _require_storable(value: Json) -> None:
+    match value:
+        case str() if _UNSTORABLE.search(value):
+            raise ValueError("a NUL character or half of a surrogate pair is in the text")
+        case float() if not math.isfinite(value):
+            raise ValueError("it is not a finite number")
+        case int() if not -(2**63) <= value < 2**63:
+            raise ValueError("it needs more than 64 bits")
+        case list():
+            for each in value:
+                _require_storable(each)
+        case dict():
+            for name, each in value.items():
+                _require_storable(name)
+                _require_storable(each)
+        case _:
+            pass
+
+
+def _plain(value: Any) -> Json:  # noqa: PLR0911 - one case a type
     match value:
         case FieldFile():
-            return value.name or ""
+            return str(value.name or "")
         case dt.datetime():
             if timezone.is_aware(value):
                 value = value.astimezone(dt.UTC)
@@ -102,11 +153,9 @@ def _plain(value: Any) -> Json:
             return duration_iso_string(value)
         case decimal.Decimal():
             return format(value, "f")
-        case uuid.UUID():
-            return str(value)
         case bytes() | memoryview() | bytearray():
             return base64.b64encode(bytes(value)).decode()
         case bool() | int() | float() | str() | list() | dict():
-            return value
+            return cast("Json", value)
         case _:
             return str(value)

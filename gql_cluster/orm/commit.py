@@ -28,7 +28,7 @@ from gql_cluster.domain.tree import path_to
 from gql_cluster.models import Receipt
 from gql_cluster.orm.codec import encoder, pk_field
 from gql_cluster.orm.instance import Family, set_values
-from gql_cluster.orm.save import Saver
+from gql_cluster.orm.save import REFUSED, Saver
 from gql_cluster.orm.saved import Now, read_now
 from gql_cluster.orm.unique import Uniqueness
 from gql_cluster.orm.validate import by_type, problem, validate
@@ -73,8 +73,7 @@ def commit(family: Family, plan: Plan, receipt: Receipt, *, until: float) -> Rec
                     # Else what it defers to the end would come up as nobody's error.
                     connection.check_constraints()
         except IntegrityError as exc:
-            message = "The database refused this: one of its constraints does not hold."
-            raise ValidationFailedError(problem(family, None, None, message)) from exc
+            raise ValidationFailedError(problem(family, None, None, REFUSED)) from exc
         if time.monotonic() > until:
             raise DatabaseUnavailableError.of("The commit took too long; nothing was saved.")
     return receipt

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeAlias
 
 from django.db.models import (
@@ -52,7 +52,7 @@ class Cluster:
         return self.model._meta.label
 
 
-@lru_cache(maxsize=None)
+@cache
 def describe(model: type[ClusterableModel]) -> Cluster:
     """Return the cluster of a root model: every child relation at any depth, and every set.
 
@@ -103,11 +103,11 @@ def order_field(model: type[Model], parental_key: str) -> str | None:
     return name if is_unique or name in ORDER_FIELD_NAMES else None
 
 
-@lru_cache(maxsize=None)
+@cache
 def unique_sets(model: type[Model]) -> tuple[tuple[str, ...], ...]:
     """Return the sets of fields of which no two rows may be equal, single ones included.
 
-    Constraints with a condition or an expression are not among them: Django checks those.
+    Constraints with a condition, or by which nulls are alike, are not among them.
     """
     sets: list[tuple[str, ...]] = []
     for each in (model, *model._meta.all_parents):
@@ -122,19 +122,17 @@ def unique_sets(model: type[Model]) -> tuple[tuple[str, ...], ...]:
         sets += [
             tuple(constraint.fields)
             for constraint in each._meta.constraints
-            if is_plain_unique(constraint)
+            if isinstance(constraint, UniqueConstraint)
+            and is_unique_fields(constraint)
+            and constraint.condition is None
+            and constraint.nulls_distinct is not False
         ]
     return tuple(dict.fromkeys(sets))
 
 
-def is_plain_unique(constraint: object) -> bool:
-    """Tell whether a constraint says just that some fields are unique together."""
-    return (
-        isinstance(constraint, UniqueConstraint)
-        and bool(constraint.fields)
-        and constraint.condition is None
-        and constraint.nulls_distinct is not False
-    )
+def is_unique_fields(constraint: object) -> bool:
+    """Tell whether a constraint says that some fields are unique together, perhaps not always."""
+    return isinstance(constraint, UniqueConstraint) and bool(constraint.fields)
 
 
 def has_default(field: AnyField) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Protocol, TypeAlias
 
 from django.db import router
@@ -155,7 +155,7 @@ class _Plan:
     pk_attnames: tuple[str, ...]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _plan(model: type[Model], names: tuple[str, ...]) -> _Plan:
     fields: dict[str, Any] = {name: model._meta.get_field(name) for name in names}
     return _Plan(

@@ -17,7 +17,6 @@ from gql_cluster.domain.spec import ROOT_KEY, NodeSpec, RelationSpec
 from gql_cluster.orm.codec import decode, encoder, pk_field
 from gql_cluster.orm.describe import Cluster
 
-
 _AS_IS = (str, int, bool)
 
 
@@ -32,7 +31,15 @@ def load(cluster: Cluster, pk: Json) -> list[Node] | None:
     Siblings are ranked as the model orders them, then by primary key.
     """
     using = router.db_for_read(cluster.model)
+    is_outermost = not transaction.get_connection(using).in_atomic_block
     with transaction.atomic(using=using):
+        if (
+            is_outermost
+            and (connection := transaction.get_connection(using)).vendor == "postgresql"
+        ):
+            # All relations as of one moment, whoever commits meanwhile.
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         queryset = cluster.model._default_manager.using(using).filter(pk=pk)
         return list(_Loader(cluster, using, pk).nodes(queryset)) or None
 
@@ -63,7 +70,7 @@ class _Loader:
         model = self._cluster.models[relation.child]
         spec = self._cluster.spec.nodes[relation.child]
         above = f"{relation.parent_field}__{path}"
-        ordering = [*model._meta.ordering, "pk"]
+        ordering = [*(model._meta.ordering or ()), "pk"]
         queryset = (
             model._default_manager.using(self._using)
             .filter(**{f"{above}pk": self._pk})
@@ -105,9 +112,11 @@ def rows(
     """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` foreign keys."""
     model = cluster.models[type_name]
     names = ["pk", *cluster.spec.nodes[type_name].fields, *extra]
-    fields = [pk_field(model) if name == "pk" else model._meta.get_field(name) for name in names]
-    encoders = [encoder(field) for field in fields]  # type: ignore[arg-type]
-    columns = ["pk", *(field.attname for field in fields[1:])]  # type: ignore[union-attr]
+    fields: list[Any] = [
+        pk_field(model) if name == "pk" else model._meta.get_field(name) for name in names
+    ]
+    encoders = [encoder(field) for field in fields]
+    columns = ["pk", *(field.attname for field in fields[1:])]
     for row in queryset.values_list(*columns):
         yield {
             name: value if value is None or type(value) in _AS_IS else encode(value)
@@ -161,27 +170,21 @@ def make_node(
 
 
 def parse_pk(model: type[Model], pk: str) -> Json:
-    """Return a primary key that a client sent as nodes hold it; None where it can't be one."""
+    """Return a primary key that a client sent as nodes hold it; None where it can't be one.
+
+    A number has one spelling: what Python besides takes for one, " 1 " or "1_0", is none.
+    """
     field = pk_field(model)
     try:
-        decoded = field.to_python(pk)
-        field.get_prep_value(decoded)
-    except (ValidationError, ValueError, TypeError):
+        parsed = encoder(field)(pk)
+    except ValidationError:
         return None
-    return encoder(field)(decoded)
+    return None if isinstance(parsed, int) and str(parsed) != pk else parsed
 
 
 def decode_pk(model: type[Model], pk: Json) -> Any:
     """Return a primary key as the ORM takes it."""
     return decode(pk_field(model), pk)
-
-
-def existing(model: type[Model], pks: Sequence[Json]) -> set[Json]:
-    """Return those of some primary keys that are there, with one query."""
-    encode = encoder(pk_field(model))
-    wanted = [decode_pk(model, pk) for pk in pks]
-    found = model._default_manager.filter(pk__in=wanted).values_list("pk", flat=True)
-    return {encode(pk) for pk in found}
 
 
 def in_bulk(model: type[Model], name: str, pks: Sequence[Json]) -> list[Model]:
@@ -193,5 +196,5 @@ def in_bulk(model: type[Model], name: str, pks: Sequence[Json]) -> list[Model]:
 
 def in_model_order(model: type[Model], children: list[Model]) -> None:
     """Sort children as modelcluster does: by the names in `Meta.ordering`."""
-    names = [name for name in model._meta.ordering if isinstance(name, str)]
+    names = [name for name in model._meta.ordering or () if isinstance(name, str)]
     sort_by_fields(children, names)

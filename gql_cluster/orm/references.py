@@ -7,22 +7,28 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import router
 from django.db.models import Model
 
 from gql_cluster.domain.delta import Added, Delta, Related, Updated
 from gql_cluster.domain.node import Json, Values
-from gql_cluster.orm.describe import Cluster
-from gql_cluster.orm.load import existing
+from gql_cluster.orm.codec import decode, encoder, pk_field
+from gql_cluster.orm.describe import AnyField, Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A field of a node that names an object outside of the cluster, by the field it names."""
+    """A field of a node that names an object outside of the cluster, by a value of it."""
 
     key: str
-    field: str
-    target: Any
-    pk: Json
+    field: Any
+    value: Json
+
+    @property
+    def target(self) -> type[Model]:
+        """The model of the object."""
+        model: type[Model] = self.field.related_model
+        return model
 
 
 def references(cluster: Cluster, deltas: Iterable[Delta]) -> Iterator[Reference]:
@@ -41,16 +47,35 @@ def references(cluster: Cluster, deltas: Iterable[Delta]) -> Iterator[Reference]
                 pass
 
 
-def dangling(found: Iterable[Reference]) -> list[Reference]:
-    """Return the references to objects that are not there, with a query a target."""
-    by_target: dict[Any, list[Reference]] = defaultdict(list)
+def dangling(found: Iterable[Reference], *, using: str | None = None) -> list[Reference]:
+    """Return the references to objects that are not there, with a query a field.
+
+    What a field's `limit_choices_to` leaves out is not there for it, as Django has it.
+    """
+    by_field: dict[Any, list[Reference]] = defaultdict(list)
     for reference in found:
-        by_target[reference.target].append(reference)
+        by_field[reference.field].append(reference)
     missing: list[Reference] = []
-    for target, group in by_target.items():
-        there = existing(target, list({repr(each.pk): each.pk for each in group}.values()))
-        missing += [each for each in group if each.pk not in there]
+    for field, group in by_field.items():
+        there = _existing(field, {repr(each.value): each.value for each in group}.values(), using)
+        missing += [each for each in group if each.value not in there]
     return missing
+
+
+def _existing(field: Any, values: Iterable[Json], using: str | None) -> set[Json]:
+    """Return those of some values that objects have in the field that is referred to."""
+    target = field.related_model
+    named: AnyField = pk_field(target) if field.many_to_many else field.target_field
+    # Django looks for the target of a foreign key among all rows, for members where forms do.
+    manager = target._default_manager if field.many_to_many else target._base_manager
+    name = "pk" if field.many_to_many else named.attname
+    queryset = (
+        manager.using(using or router.db_for_read(target))
+        .filter(**{f"{name}__in": [decode(named, value) for value in values]})
+        .complex_filter(field.get_limit_choices_to())
+    )
+    encode = encoder(named)
+    return {encode(value) for value in queryset.values_list(name, flat=True)}
 
 
 def _foreign(cluster: Cluster, type_name: str, key: str, values: Values) -> Iterator[Reference]:
@@ -58,14 +83,12 @@ def _foreign(cluster: Cluster, type_name: str, key: str, values: Values) -> Iter
     spec = cluster.spec.nodes[type_name]
     for name, value in values.items():
         if value is not None and spec.fields[name].target is not None:
-            target: Any = model._meta.get_field(name).related_model
-            yield Reference(key=key, field=name, target=target, pk=value)
+            yield Reference(key=key, field=model._meta.get_field(name), value=value)
 
 
 def _members(
     cluster: Cluster, type_name: str, key: str, name: str, pks: Iterable[Json]
 ) -> Iterator[Reference]:
-    model: type[Model] = cluster.models[type_name]
-    target: Any = model._meta.get_field(name).related_model
+    field = cluster.models[type_name]._meta.get_field(name)
     for pk in pks:
-        yield Reference(key=key, field=name, target=target, pk=pk)
+        yield Reference(key=key, field=field, value=pk)

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
-from django.db.models import Model
+from django.db import DataError, IntegrityError
+from django.db.models import Model, ProtectedError, RestrictedError
 
 from gql_cluster.domain.delta import Related, difference
 from gql_cluster.domain.error import ValidationFailedError
@@ -22,8 +22,11 @@ from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.instance import Family, detach
 from gql_cluster.orm.integrity import field_of
-from gql_cluster.orm.load import decode_pk
+from gql_cluster.orm.load import decode_pk, in_model_order
 from gql_cluster.orm.validate import problem, problems_of
+
+REFUSED = "The database refused this: one of its constraints does not hold."
+_REFUSALS = (ValidationError, IntegrityError, DataError)
 
 
 class Saver:
@@ -50,9 +53,13 @@ class Saver:
         for key in written:
             node = self._node(key)
             self._children[node.parent or "", node.relation or ""].append(key)
+        for children in self._children.values():
+            self._sort(children)
         for key in deleted:
             node = plan.removed[key]
             self._leaving[node.parent or "", node.relation or ""].append(key)
+        for leaving in self._leaving.values():
+            leaving.sort(key=lambda key: plan.removed[key].rank)
 
     def save(self) -> None:
         """Save the root, and with it all that changed."""
@@ -64,11 +71,24 @@ class Saver:
             raise LookupError(key)
         return node
 
+    def _sort(self, keys: list[str]) -> None:
+        """Put written siblings in the order in which the relation gives them."""
+        keys.sort(key=lambda key: self._node(key).rank)
+        relation = self._family.relation_of(self._node(keys[0]))
+        if relation is not None and relation.order_field is None:
+            places = {id(self._written[key]): key for key in keys}
+            instances = [self._written[key] for key in keys]
+            in_model_order(type(instances[0]), instances)
+            keys[:] = [places[id(instance)] for instance in instances]
+
     def _save(self, key: str) -> None:
         instance = self._written[key]
         save_row = instance.save_base
 
         def save_base(*args: Any, **kwargs: Any) -> None:
+            if key in self._plan.added and not kwargs.get("update_fields"):
+                # Else one with a primary key of its own would take over a row that has it.
+                kwargs["force_insert"] = kwargs.get("force_insert") or True
             save_row(*args, **kwargs)
             instance.__dict__.pop("save_base", None)
             self._save_below(key, instance)
@@ -78,7 +98,7 @@ class Saver:
         instance.__dict__["save_base"] = save_base
         try:
             instance.save()
-        except (ValidationError, IntegrityError) as exc:
+        except _REFUSALS as exc:
             raise self._refusal(key, instance, exc) from exc
         finally:
             instance.__dict__.pop("save_base", None)
@@ -98,7 +118,7 @@ class Saver:
         detach(instance)
         try:
             instance.delete()
-        except (ValidationError, IntegrityError) as exc:
+        except _REFUSALS as exc:
             raise self._refusal(key, instance, exc) from exc
 
     def _save_set(self, key: str, instance: Model, name: str) -> None:
@@ -122,10 +142,17 @@ class Saver:
         return (), ()
 
     def _refusal(
-        self, key: str, instance: Model, error: ValidationError | IntegrityError
+        self, key: str, instance: Model, error: ValidationError | IntegrityError | DataError
     ) -> ValidationFailedError:
-        if isinstance(error, ValidationError):
-            return ValidationFailedError(*problems_of(self._family, key, error))
-        field = field_of(type(instance), error)
-        message = "The database refused this: one of its constraints does not hold."
+        field = None
+        match error:
+            case ValidationError():
+                return ValidationFailedError(*problems_of(self._family, key, error))
+            case ProtectedError() | RestrictedError():
+                message = "It can't be deleted: others refer to it."
+            case DataError():
+                message = "The database refused this: a value does not fit its field."
+            case _:
+                field = field_of(type(instance), error)
+                message = REFUSED
         return ValidationFailedError(problem(self._family, key, field, message))

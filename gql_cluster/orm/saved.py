@@ -84,9 +84,10 @@ class _Reader:
                 continue
             found = by_type[name]
             model = self._cluster.models[name]
-            queryset = model._default_manager.using(self._using).order_by("pk")
+            # All rows, as the models' own save() has it: a manager may hide some.
+            queryset = model._base_manager.using(self._using).order_by("pk")
             if self._lock:
-                queryset = queryset.select_for_update(of=("self",))
+                queryset = queryset.select_for_update(of=_with_parents(model))
             key_of = encoder(pk_field(model))
             for instance in queryset.filter(pk__in=[decode_pk(model, pk) for pk in found]):
                 node = found[key_of(instance.pk)]
@@ -180,6 +181,18 @@ class _Reader:
             }
         )
         return {node.pk: node.fields.get(field) for node in nodes.values()}
+
+
+def _with_parents(model: type[Model]) -> tuple[str, ...]:
+    """Return what to lock of a model's rows: those of the tables that it inherits, too."""
+    paths = ["self"]
+    above: list[str] = []
+    link: Any = model._meta.pk
+    while getattr(link.remote_field, "parent_link", False):
+        above.append(link.name)
+        paths.append("__".join(above))
+        link = link.related_model._meta.pk
+    return tuple(paths)
 
 
 def encode_fields(cluster: Cluster, type_name: str, instance: Model) -> dict[str, Json]:

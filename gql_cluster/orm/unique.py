@@ -1,22 +1,75 @@
-"""Uniqueness: within the cluster and against the database, with a query a set of fields."""
+"""Uniqueness: within the cluster and against the database, with a query a rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from django.db.models import CharField, F, IntegerField, Max, Model
+from django.db.models import (
+    Case,
+    CharField,
+    F,
+    IntegerField,
+    Max,
+    Model,
+    Q,
+    TextField,
+    UniqueConstraint,
+    UUIDField,
+    Value,
+    When,
+)
 from modelcluster.fields import ParentalKey
 
 from gql_cluster.domain.node import Json, Node
-from gql_cluster.orm.codec import encode, encoder, pk_field
-from gql_cluster.orm.describe import AnyField, unique_sets
+from gql_cluster.orm.codec import decode, encode, encoder, pk_field
+from gql_cluster.orm.describe import AnyField, is_unique_fields, unique_sets
 from gql_cluster.orm.instance import Family
-from gql_cluster.orm.load import decode_pk
 
 Values: TypeAlias = tuple[Any, ...]
+
+_LONGEST_STAND_IN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """That no two rows may be equal in some fields, of those rows where a condition holds."""
+
+    model: type[Model]
+    names: tuple[str, ...]
+    constraint: UniqueConstraint | None = None
+
+    @property
+    def condition(self) -> Q | None:
+        """Which rows it is about, all where it is None."""
+        return self.constraint.condition if self.constraint else None
+
+    @property
+    def nulls_are_alike(self) -> bool:
+        """Tell whether two rows that hold null are equal in that."""
+        return self.constraint is not None and self.constraint.nulls_distinct is False
+
+
+@cache
+def rules(model: type[Model]) -> tuple[Rule, ...]:
+    """Return all rules of a model but those with expressions, which Django checks."""
+    plain = [Rule(model=model, names=names) for names in unique_sets(model)]
+    sets = {rule.names for rule in plain}
+    return (
+        *plain,
+        *(
+            Rule(model=each, names=tuple(constraint.fields), constraint=constraint)
+            for each in (model, *model._meta.all_parents)
+            for constraint in each._meta.constraints
+            if isinstance(constraint, UniqueConstraint)
+            and is_unique_fields(constraint)
+            and not (constraint.condition is None and tuple(constraint.fields) in sets)
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +77,11 @@ class Clash:
     """A node with the values of another, or of a row, in fields that are unique together."""
 
     node: Node
-    fields: tuple[str, ...]
+    rule: Rule
 
 
 class Uniqueness:
-    """The unique sets of one node type, for the nodes of it that a commit writes."""
+    """The rules of one node type, for the nodes of it that a commit writes."""
 
     def __init__(
         self, family: Family, type_name: str, instances: Mapping[str, Model], using: str
@@ -45,64 +98,74 @@ class Uniqueness:
         Rows whose primary key is in `ignored` don't count: the commit deletes them.
         """
         gone = {*ignored, *self._written()}
-        for names in unique_sets(self._model):
+        for rule in rules(self._model):
             seen: dict[Values, str] = {}
             wanted: dict[Values, str] = {}
             for key, instance in self._instances.items():
-                values = self._values(key, instance, names)
+                values = self._values(key, instance, rule)
                 if values is None:
                     continue
                 if values in seen:
-                    yield self._clash(key, names)
+                    yield self._clash(key, rule)
                     continue
                 seen[values] = key
                 if not any(isinstance(value, _Unsaved) for value in values):
                     wanted[values] = key
-            for values, pk in self._rows(names, wanted):
+            for values, pk in self._rows(rule, wanted):
                 if pk not in gone and values in wanted:
-                    yield self._clash(wanted[values], names)
+                    yield self._clash(wanted[values], rule)
 
     def park(self, now: Mapping[str, Model]) -> None:
         """Move saved rows out of the way of nodes that are about to take their values.
 
         `now` are the rows as they are saved, by key. By `update()`, so that no signal tells
-        of it: each row is saved or deleted in the same transaction. Rows with no field that
-        can hold a stand-in stay; the database then refuses the commit.
+        of it: each row is saved or deleted in the same transaction. Where no field can hold a
+        stand-in, rows get what they are about to hold at once; of a ring of such rows the
+        database then refuses the commit.
         """
-        for names in unique_sets(self._model):
+        for rule in rules(self._model):
             will = {
                 values: key
                 for key, instance in self._instances.items()
-                if (values := self._values(key, instance, names)) is not None
+                if (values := self._values(key, instance, rule)) is not None
             }
-            blocking = [
-                instance
+            blocking = {
+                key: instance
                 for key, instance in now.items()
-                if (values := self._values(key, instance, names)) is not None
+                if (values := self._values(key, instance, rule)) is not None
                 and will.get(values, key) != key
-            ]
-            field = _parking_field(self._model, names)
-            if blocking and field is not None:
-                self._park(blocking, field, names)
+            }
+            if blocking:
+                self._park(blocking, rule)
 
-    def _park(self, rows: Sequence[Model], field: AnyField, names: tuple[str, ...]) -> None:
+    def _park(self, rows: Mapping[str, Model], rule: Rule) -> None:
+        field = _parking_field(self._model, rule)
         manager = self._model._base_manager.using(self._using)
-        here = manager.filter(pk__in=[row.pk for row in rows])
-        if isinstance(field, IntegerField):
+        here = manager.filter(pk__in=[row.pk for row in rows.values()])
+        if field is None:
+            self._settle(rows, rule)
+        elif isinstance(field, IntegerField):
             written = [getattr(each, field.attname) or 0 for each in self._instances.values()]
-            among = manager.filter(**self._scope(rows, names))
+            among = manager.filter(**self._scope(rows.values(), rule))
             highest = max(among.aggregate(top=Max(field.name))["top"] or 0, *written)
-            lowest = min(getattr(row, field.attname) for row in rows)
+            lowest = min(getattr(row, field.attname) for row in rows.values())
             here.update(**{field.name: F(field.name) + (highest - lowest + 1)})
-        elif field.null:
+        elif field.null and not rule.nulls_are_alike:
             here.update(**{field.name: None})
         else:
-            for row in rows:
-                stand_in = f"~{uuid4().hex}"[: field.max_length]
-                manager.filter(pk=row.pk).update(**{field.name: stand_in})
+            for row in rows.values():
+                manager.filter(pk=row.pk).update(**{field.name: _stand_in(field)})
 
-    def _scope(self, rows: Sequence[Model], names: tuple[str, ...]) -> dict[str, Any]:
-        for name in names:
+    def _settle(self, rows: Mapping[str, Model], rule: Rule) -> None:
+        names = {*rule.names, *(rule.condition.referenced_base_fields if rule.condition else ())}
+        manager = self._model._base_manager.using(self._using)
+        for key, row in rows.items():
+            if key in self._instances:
+                values = {name: getattr(self._instances[key], name) for name in names}
+                manager.filter(pk=row.pk).update(**values)
+
+    def _scope(self, rows: Iterable[Model], rule: Rule) -> dict[str, Any]:
+        for name in rule.names:
             field: Any = self._model._meta.get_field(name)
             if field.related_model is not None:
                 return {f"{field.attname}__in": {getattr(row, field.attname) for row in rows}}
@@ -112,16 +175,28 @@ class Uniqueness:
         encode_pk = encoder(pk_field(self._model))
         return {encode_pk(i.pk) for i in self._instances.values() if not i._state.adding}
 
-    def _clash(self, key: str, names: tuple[str, ...]) -> Clash:
+    def _clash(self, key: str, rule: Rule) -> Clash:
         node = self._family.snapshot.node(key)
         if node is None:
             raise LookupError(key)
-        return Clash(node=node, fields=names)
+        return Clash(node=node, rule=rule)
 
-    def _values(self, key: str, instance: Model, names: tuple[str, ...]) -> Values | None:
-        """Return what a node holds in some fields, None where nulls make it unlike all."""
-        values = tuple(self._value(key, instance, name) for name in names)
-        return None if any(value is None for value in values) else values
+    def _values(self, key: str, instance: Model, rule: Rule) -> Values | None:
+        """Return what a node holds in a rule's fields, None where the rule is not about it."""
+        values = tuple(self._value(key, instance, name) for name in rule.names)
+        if not rule.nulls_are_alike and any(value is None for value in values):
+            return None
+        return values if self._is_about(rule, instance) else None
+
+    def _is_about(self, rule: Rule, instance: Model) -> bool:
+        if rule.condition is None:
+            return True
+        # An unknown condition is not met; `Q.check` alone would have it so.
+        met = Q(
+            Case(When(rule.condition, then=Value(True)), default=Value(False))  # noqa: FBT003
+        )
+        fields: Any = instance
+        return met.check(fields._get_field_expression_map(rule.model._meta), using=self._using)  # noqa: SLF001
 
     def _value(self, key: str, instance: Model, name: str) -> Any:
         field: Any = self._model._meta.get_field(name)
@@ -129,26 +204,27 @@ class Uniqueness:
         if value is None and isinstance(field, ParentalKey):
             node = self._family.snapshot.node(key)
             return _Unsaved(node.parent) if node is not None and node.parent else None
-        return str(value) if isinstance(value, dict | list) else value
+        return _hashable(value)
 
-    def _rows(
-        self, names: tuple[str, ...], wanted: Mapping[Values, str]
-    ) -> Iterator[tuple[Values, Json]]:
+    def _rows(self, rule: Rule, wanted: Mapping[Values, str]) -> Iterator[tuple[Values, Json]]:
         """Yield the rows that may hold wanted values: those that match in each field alone."""
         if not wanted:
             return
-        fields: list[Any] = [self._model._meta.get_field(name) for name in names]
+        fields: list[Any] = [self._model._meta.get_field(name) for name in rule.names]
         columns = zip(*wanted, strict=True)
         queryset = self._model._base_manager.using(self._using)
         for field, values in zip(fields, columns, strict=True):
-            python = [_as_filter(field, value) for value in dict.fromkeys(values)]
-            queryset = queryset.filter(**{f"{field.attname}__in": python})
+            given = [decode(field, value) for value in dict.fromkeys(values) if value is not None]
+            matches = Q(**{f"{field.attname}__in": given})
+            if None in values:
+                matches |= Q(**{f"{field.attname}__isnull": True})
+            queryset = queryset.filter(matches)
+        if rule.condition is not None:
+            queryset = queryset.filter(rule.condition)
         encode_pk = encoder(pk_field(self._model))
         for pk, *row in queryset.values_list("pk", *(field.attname for field in fields)):
-            yield (
-                tuple(encode(field, value) for field, value in zip(fields, row, strict=True)),
-                encode_pk(pk),
-            )
+            held = (encode(field, value) for field, value in zip(fields, row, strict=True))
+            yield tuple(map(_hashable, held)), encode_pk(pk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +234,26 @@ class _Unsaved:
     key: str
 
 
-def _as_filter(field: Any, value: Json) -> Any:
-    if field.related_model is not None:
-        return decode_pk(field.related_model, value)
-    return field.to_python(value)
+def _hashable(value: Json) -> Any:
+    return str(value) if isinstance(value, dict | list) else value
 
 
-def _parking_field(model: type[Model], names: tuple[str, ...]) -> AnyField | None:
-    fields: list[Any] = [model._meta.get_field(name) for name in names]
+def _parking_field(model: type[Model], rule: Rule) -> AnyField | None:
+    fields: list[Any] = [model._meta.get_field(name) for name in rule.names]
     plain = [f for f in fields if f.related_model is None and not f.primary_key]
     integers = [field for field in plain if isinstance(field, IntegerField)]
-    others = [field for field in plain if field.null or isinstance(field, CharField)]
+    others = [
+        field
+        for field in plain
+        if (field.null and not rule.nulls_are_alike)
+        or isinstance(field, CharField | TextField | UUIDField)
+    ]
     return next(iter(integers + others), None)
+
+
+def _stand_in(field: AnyField) -> object:
+    """Return a value that no row holds: for text, characters that are in private use."""
+    if isinstance(field, UUIDField):
+        return uuid4()
+    length = min(field.max_length or _LONGEST_STAND_IN, _LONGEST_STAND_IN)
+    return "".join(chr(0xF0000 + secrets.randbelow(0xFFFE)) for _ in range(length))

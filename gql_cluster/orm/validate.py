@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db.models import ForeignKey, Model
+from django.db.models import ForeignKey, Model, QuerySet
+from modelcluster.fields import ParentalKey
 
 from gql_cluster.domain.error import ErrorCode, Problem
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan, differences
-from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import path_to
-from gql_cluster.orm.describe import is_plain_unique
+from gql_cluster.orm.describe import AnyField, is_unique_fields
 from gql_cluster.orm.instance import Family
+from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.references import dangling, references
-from gql_cluster.orm.unique import Uniqueness
+from gql_cluster.orm.unique import Rule, Uniqueness
 
 
 def validate(
@@ -30,13 +31,14 @@ def validate(
     """Return all that is wrong with the nodes that a commit will write.
 
     `written` are their instances by key, `deleted` the primary keys of the rows that go, by
-    node type. The root's `clean()` is always asked, with the draft's relations around it.
+    node type. The `clean()` of every node above a change is asked, too, with the draft's
+    relations around it; what is not changed itself may be invalid otherwise.
     """
     return [
-        *_models(family, plan, written),
-        *_references(family, plan),
+        *(problems := list(_models(family, plan, written))),
+        *_references(family, plan, using),
         *_uniqueness(family, written, deleted, using),
-        *_constraints(family, written, using),
+        *_constraints(family, written, deleted, problems, using),
     ]
 
 
@@ -75,7 +77,7 @@ def _models(family: Family, plan: Plan, written: Mapping[str, Model]) -> Iterato
                     validate_unique=False,
                     validate_constraints=False,
                 )
-            elif key == ROOT_KEY:
+            elif key in plan.ancestors:
                 instance.clean()
         except ValidationError as exc:
             yield from problems_of(family, key, exc)
@@ -92,11 +94,11 @@ def _unchecked(family: Family, node: Node, instance: Model) -> set[str]:
     return names | ({relation.parent_field} if relation else set())
 
 
-def _references(family: Family, plan: Plan) -> Iterator[Problem]:
-    for missing in dangling(references(family.cluster, differences(plan))):
+def _references(family: Family, plan: Plan, using: str) -> Iterator[Problem]:
+    for missing in dangling(references(family.cluster, differences(plan)), using=using):
         name = missing.target._meta.verbose_name
-        message = f"{name} instance with primary key {missing.pk!r} does not exist."
-        yield problem(family, missing.key, missing.field, message)
+        message = f"{name} instance with primary key {missing.value!r} does not exist."
+        yield problem(family, missing.key, missing.field.name, message)
 
 
 def _uniqueness(
@@ -108,27 +110,69 @@ def _uniqueness(
     for name, instances in by_type(family, written).items():
         checks = Uniqueness(family, name, instances, using)
         for clash in checks.clashes(deleted.get(name, set())):
-            instance: Any = instances[clash.node.key]
-            error = instance.unique_error_message(type(instance), clash.fields)
             relation = family.relation_of(clash.node)
             parental = relation.parent_field if relation else None
-            field = next((each for each in clash.fields if each != parental), None)
-            yield problem(family, clash.node.key, field, " ".join(error.messages))
+            field = next((each for each in clash.rule.names if each != parental), None)
+            message = _unique_message(instances[clash.node.key], clash.rule)
+            yield problem(family, clash.node.key, field, message)
 
 
-def _constraints(family: Family, written: Mapping[str, Model], using: str) -> Iterator[Problem]:
-    """Check what can't be checked in bulk: conditions, expressions, CHECK constraints."""
-    for key, instance in written.items():
-        node = _node(family, key)
-        exclude = _unchecked(family, node, instance)
-        for model, constraints in instance.get_constraints():
-            for constraint in constraints:
-                if is_plain_unique(constraint):
-                    continue
-                try:
-                    constraint.validate(model, instance, exclude=exclude, using=using)
-                except ValidationError as exc:
-                    yield from problems_of(family, key, exc)
+def _unique_message(instance: Any, rule: Rule) -> str:
+    """Return Django's words for it; a constraint's own, where it has some."""
+    constraint = rule.constraint
+    if constraint is not None and (
+        constraint.condition is not None
+        or constraint.violation_error_message != constraint.default_violation_error_message
+    ):
+        return str(constraint.get_violation_error_message())
+    return " ".join(instance.unique_error_message(type(instance), rule.names).messages)
+
+
+def _constraints(
+    family: Family,
+    written: Mapping[str, Model],
+    deleted: Mapping[str, set[Json]],
+    problems: Sequence[Problem],
+    using: str,
+) -> Iterator[Problem]:
+    """Check what can't be checked in bulk: expressions that are unique, CHECK constraints."""
+    wrong = {(each.key, each.field) for each in problems}
+    for name, instances in by_type(family, written).items():
+        pks = {each.pk for each in instances.values() if each.pk is not None}
+        pks |= {decode_pk(family.cluster.models[name], pk) for pk in deleted.get(name, ())}
+        for key, instance in instances.items():
+            exclude = {field.name for field in _absent(instance)}
+            exclude |= {field for each, field in wrong if each == key and field}
+            for model, constraints in instance.get_constraints():
+                others: Any = _Others(model, pks)
+                for constraint in constraints:
+                    if is_unique_fields(constraint):
+                        continue
+                    try:
+                        constraint.validate(others, instance, exclude=exclude, using=using)
+                    except ValidationError as exc:
+                        yield from problems_of(family, key, exc)
+
+
+def _absent(instance: Model) -> Iterator[AnyField]:
+    """Yield the parental keys of which the parent is not saved yet."""
+    for field in instance._meta.concrete_fields:
+        if isinstance(field, ParentalKey) and getattr(instance, field.attname) is None:
+            yield field
+
+
+class _Others:
+    """A model as constraints look at it, without the rows that the commit writes or deletes."""
+
+    def __init__(self, model: type[Model], pks: set[Any]) -> None:
+        self._model = model
+        self._pks = pks
+        self._meta = model._meta
+        self._default_manager = self
+
+    def using(self, alias: str) -> QuerySet[Model]:
+        """Return the other rows."""
+        return self._model._base_manager.using(alias).exclude(pk__in=self._pks)
 
 
 def by_type(family: Family, written: Mapping[str, Model]) -> dict[str, dict[str, Model]]:

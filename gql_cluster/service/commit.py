@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gql_cluster.service.engine import Caller, Engine
 
 _ATTEMPTS = 200
-# The lease is given up by its holder earlier than others may take it: clocks differ.
+# In seconds: a commit is given up earlier than others may ask what became of it.
 _MARGIN = 5
 
 
@@ -75,8 +75,9 @@ class _Commit:
             return seen
         token = secrets.token_urlsafe(12)
         lease = timedelta(seconds=self.engine.parts.settings.COMMIT_LEASE)
-        until = time.monotonic() + lease.total_seconds() - _MARGIN
         for _ in range(_ATTEMPTS):
+            seconds = lease.total_seconds()
+            until = time.monotonic() + max(seconds - _MARGIN, seconds / 2)
             locking = await self.engine.parts.store.lock(
                 self.draft.id, version=self.expected_version, token=token, lease=lease
             )

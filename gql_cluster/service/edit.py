@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, assert_never
 from asgiref.sync import sync_to_async
 
 from gql_cluster.domain.apply import Applied, apply, needs
-from gql_cluster.domain.change import AddNodes, Change, EditNode, NewNode, ReplaceNodes
-from gql_cluster.domain.draft import Cause, Entry
+from gql_cluster.domain.change import Change
+from gql_cluster.domain.draft import Cause, DraftState, Entry
 from gql_cluster.domain.error import (
     ClosedError,
     InvalidChangeError,
-    LimitExceededError,
     NotFoundError,
     StaleVersionError,
     StoreUnavailableError,
@@ -24,6 +23,7 @@ from gql_cluster.domain.error import (
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.references import dangling, references
 from gql_cluster.service.engine import new_key
+from gql_cluster.service.limits import check_bytes, check_changes
 from gql_cluster.service.locked import wait_for_commit
 from gql_cluster.service.outcome import Outcome, find_outcome, first_outcome
 from gql_cluster.store.results import Accepted, Behind, Closed, Gone, Locked, Seen, Stale, Taken
@@ -55,7 +55,7 @@ async def edit(  # noqa: PLR0913 - one request, said whole
     `InvalidChangeError`, `StaleVersionError`, `ClosedError`, `LimitExceededError` and
     `NotFoundError`; then nothing was staged.
     """
-    _check_size(engine, changes)
+    check_changes(engine.parts.settings, changes)
     request = _Edit(engine, caller, cluster, draft_id, changes, expected_version, change_id)
     async with engine.parts.turn(draft_id):
         for _ in range(_ATTEMPTS):
@@ -91,6 +91,7 @@ class _Edit:
                     return seen
             if (await self._copy(fresh=True)).version != view.draft.version:
                 return None
+            _check_open(view.draft.state)
             self._check_expected(view.draft.version)
             raise
         entry = Entry(
@@ -122,6 +123,7 @@ class _Edit:
             tail=view.draft.tail,
             new_key=new_key,
         )
+        check_bytes(self.engine.parts.settings, applied)
         await check_references(self.cluster, applied)
         return applied
 
@@ -155,7 +157,8 @@ class _Edit:
                 await self.engine.view(copy).load(Want(keys=frozenset({key})))
                 return None
             case Closed(state=state):
-                raise ClosedError.of(f"The draft has been {state.value.lower()}.")
+                _check_open(state)
+                return None
             case Locked():
                 await wait_for_commit(self.engine, draft, result)
                 return None
@@ -172,6 +175,11 @@ class _Edit:
             )
 
 
+def _check_open(state: DraftState) -> None:
+    if state is not DraftState.OPEN:
+        raise ClosedError.of(f"The draft has been {state.value.lower()}.")
+
+
 async def check_references(cluster: Cluster, applied: Applied) -> None:
     """Raise `InvalidChangeError` where objects outside of the cluster are not there."""
     found = list(references(cluster, applied.deltas))
@@ -179,38 +187,10 @@ async def check_references(cluster: Cluster, applied: Applied) -> None:
         return
     for missing in await sync_to_async(dangling)(found):
         name = missing.target._meta.verbose_name
-        message = f"There is no {name} with the primary key {missing.pk!r}."
-        raise InvalidChangeError.of(message, key=missing.key, field=missing.field)
+        message = f"There is no {name} with the primary key {missing.value!r}."
+        raise InvalidChangeError.of(message, key=missing.key, field=missing.field.name)
 
 
 def fingerprint(changes: Sequence[Change]) -> str:
     """Return what tells one change set from another; the models' defaults don't count."""
     return hashlib.blake2b(repr(changes).encode(), digest_size=12).hexdigest()
-
-
-def _check_size(engine: Engine, changes: Sequence[Change]) -> None:
-    if not changes:
-        raise InvalidChangeError.of("No changes are given.")
-    limit = engine.parts.settings.MAX_CHANGES
-    if sum(1 for _ in _each(changes)) > limit:
-        raise LimitExceededError.of(f"One request may hold {limit} changes and new nodes.")
-
-
-def _each(changes: Iterable[Change]) -> Iterator[object]:
-    for change in changes:
-        yield change
-        match change:
-            case EditNode(changes=inner):
-                yield from _each(inner)
-            case AddNodes(nodes=nodes) | ReplaceNodes(nodes=nodes):
-                yield from each_node(nodes)
-            case _:
-                pass
-
-
-def each_node(nodes: Iterable[NewNode]) -> Iterator[NewNode]:
-    """Yield new nodes and all that is to be added below them."""
-    for node in nodes:
-        yield node
-        for children in node.children.values():
-            yield from each_node(children)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from weakref import WeakValueDictionary
 
 from gql_cluster import conf
@@ -112,20 +113,14 @@ class Engine:
 
     def view(self, copy: Copy, *, version: int | None = None) -> View:
         """Return a view of a copy as it is now, or as it was at an earlier version."""
-        draft_id = copy.draft.id
-        cache = self.parts.cache
-
-        async def load(want: Want) -> Copy:
-            found = await cache.get(draft_id, want, fresh=False)
-            if found is None:
-                raise NotFoundError.of("The draft has expired.")
-            return found
-
+        load = partial(self.parts.cache.load, copy)
         return View(self.clusters[copy.draft.cluster], copy, load, version=version)
 
     def view_at(self, view: View, version: int | None = None) -> View:
         """Return another view of the same draft, at the same version or an earlier one."""
-        return self.view(view.snapshot.copy, version=version or view.snapshot.version)
+        if version is None:
+            version = view.snapshot.version
+        return self.view(view.snapshot.copy, version=version)
 
 
 def new_draft_id() -> str:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Watch:
-    """One draft that somebody watches here; each watcher's event is set when it may have changed."""
+    """One draft that is watched here; each watcher's event is set when it may have changed."""
 
     watchers: set[asyncio.Event] = field(default_factory=set)
     over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,7 +48,7 @@ class Hub:
             return
         try:
             await layer.group_send(self._group(draft_id), {"type": "draft.changed"})
-        except Exception:  # noqa: BLE001 - whatever the layer raises, the poll makes up for it
+        except Exception:  # whatever the layer raises, the poll makes up for it
             logger.warning("A wake-up of draft watchers was lost.", exc_info=True)
 
     @contextmanager
@@ -127,5 +127,8 @@ class Hub:
             await self._cache.get(draft_id, Want(), fresh=True)
         except ClusterError:
             return  # the store is away: the watchers will know when it is back
+        except Exception:
+            logger.exception("A draft that is watched can't be read.")
+            return
         for changed in watch.watchers:
             changed.set()

@@ -12,13 +12,14 @@ from asgiref.sync import sync_to_async
 from gql_cluster.domain.apply import create
 from gql_cluster.domain.change import NewNode
 from gql_cluster.domain.draft import Draft, DraftState
-from gql_cluster.domain.error import LimitExceededError, NotFoundError
+from gql_cluster.domain.error import NotFoundError
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.codec import defaults
 from gql_cluster.orm.load import load, parse_pk
-from gql_cluster.service.edit import check_references, each_node
+from gql_cluster.service.edit import check_references
 from gql_cluster.service.engine import new_draft_id, new_key
+from gql_cluster.service.limits import check_bytes, check_new
 from gql_cluster.service.read import ROOT, get_draft
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ async def open_saved(
 async def open_new(engine: Engine, caller: Caller, cluster: Cluster, new: NewNode) -> View:
     """Open a draft of a cluster that is not saved yet, with all that is given below its root."""
     caller.required_session()
-    limit = engine.parts.settings.MAX_CHANGES
-    if sum(1 for _ in each_node([new])) > limit:
-        raise LimitExceededError.of(f"One request may hold {limit} new nodes.")
+    settings = engine.parts.settings
+    check_new(settings, new)
     made = create(cluster.spec, new, new_key=new_key)
+    check_bytes(settings, made)
     await check_references(cluster, made)
     return await _keep(engine, caller, cluster, list(made.nodes.values()), pk=None, tail=made.tail)
 

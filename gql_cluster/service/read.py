@@ -67,13 +67,8 @@ async def get_drafts(
     return DraftPage(views=views[:first], has_next=len(views) > first)
 
 
-async def node_of(view: View, key: str) -> Node | None:
-    """Return a node of a draft with all above it loaded, None where it is not in the draft."""
-    return await view.load_line(key)
-
-
 async def plan_of(engine: Engine, view: View) -> Plan:
-    """Return a draft's difference from its base, at the view's version, with all it needs loaded."""
+    """Return a draft's difference from its base, at the view's version, all it needs loaded."""
     return await view.once("plan", lambda: _plan(engine, view))
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gql_cluster.orm.describe import Cluster
 
 T = TypeVar("T")
-Load: TypeAlias = Callable[[Want], Awaitable[Copy]]
+Load: TypeAlias = Callable[[Want], Awaitable[object]]
 
 
 class View:
@@ -35,7 +35,7 @@ class View:
     def __init__(
         self, cluster: Cluster, copy: Copy, load: Load, *, version: int | None = None
     ) -> None:
-        """`load` brings parts of the draft into its copy and returns that."""
+        """`load` brings parts of the draft into this very copy."""
         self.cluster = cluster
         self.snapshot = Snapshot(copy, version)
         self._load = load
@@ -122,7 +122,8 @@ class View:
         """Return what `make` gives, made once a view however many ask for it at once."""
         if name not in self._made:
             self._made[name] = asyncio.ensure_future(make())
-        made: T = await self._made[name]
+        # Shielded: of several who wait, one may be cancelled.
+        made: T = await asyncio.shield(self._made[name])
         return made
 
     # Reading what is loaded

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gql_cluster.domain.draft import DraftState, Entry
+from gql_cluster.domain.tree import Want
 from gql_cluster.service.read import ROOT
 
 if TYPE_CHECKING:
     from gql_cluster.domain.copy import Copy
     from gql_cluster.service.engine import Caller, Engine
     from gql_cluster.service.view import View
-
-_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +48,10 @@ async def watch(
                 view = engine.view(copy)
                 cursor = view.draft.version
                 yield Event(view=view, at=view, entry=None)
-            for entry in entries or ():
+            # Made before the first is given away: each keeps what it needs of the log.
+            views = [engine.view(copy, version=entry.version) for entry in entries or ()]
+            for entry, at in zip(entries or (), views, strict=True):
                 cursor = entry.version
-                at = engine.view(copy, version=cursor)
                 yield Event(view=engine.view(copy), at=at, entry=entry)
             copy = await engine.copy(caller, draft_id, ROOT, fresh=False)
             if cursor != copy.version:
@@ -68,7 +68,8 @@ async def _entries(engine: Engine, copy: Copy, after: int | None) -> Sequence[En
     kept = copy.entries(after)
     if kept is not None:
         return kept
-    read = await engine.parts.store.entries(copy.draft.id, after, _BATCH)
+    read = await engine.parts.store.read(copy.draft.id, Want(), since=after)
     if read is None or read.gap:
         return None
-    return [entry for entry in read.entries if entry.version <= copy.version]
+    copy.recall(read.entries)
+    return copy.entries(after)

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 
 from gql_cluster.domain.copy import Copy
 from gql_cluster.domain.draft import Draft, Entry
+from gql_cluster.domain.error import NotFoundError, StoreUnavailableError
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.results import Read
@@ -18,7 +19,7 @@ class CopyCache:
     """Copies of drafts, the least recently used forgotten first; it belongs to one event loop.
 
     `max_bytes` bounds their size as stored, `max_count` their number. A copy that a caller holds
-    stays whole when it is forgotten here, but is not brought up to date any more.
+    stays whole when it is forgotten here; it is brought up to date only by `load`.
 
     One task at a time loads or advances a draft: its lock is held across one or two calls of
     the store, which end by the client's timeout.
@@ -45,6 +46,22 @@ class CopyCache:
             return copy
         async with self._lock(draft_id):
             return await self._load(draft_id, want, fresh=fresh)
+
+    async def load(self, copy: Copy, want: Want) -> None:
+        """Bring what is wanted into a copy that a caller holds, whether it is kept here or not.
+
+        Raises `NotFoundError` where the draft is gone, and `StoreUnavailableError` where it has
+        moved on by more than its log tells.
+        """
+        async with self._lock(copy.draft.id):
+            while missing := copy.missing(want):
+                read = await self._store.read(copy.draft.id, missing, since=copy.version)
+                if read is None:
+                    raise NotFoundError.of("The draft has expired.")
+                if not follow(copy, read):
+                    raise StoreUnavailableError.of("The draft has moved on; retry.")
+                copy.learn(read.nodes, read.relations, size=read.size)
+            self._trim()
 
     async def apply(self, copy: Copy, entry: Entry, draft: Draft, *, size: int = 0) -> None:
         """Take what this worker appended itself; a copy that has it already stays as it is."""

@@ -81,7 +81,7 @@ def check_format(number: bytes) -> None:
 def encode_node(node: Node) -> bytes:
     """Return a node without its key, which its place in Redis holds.
 
-    The parent's key comes first, up to a NUL: the script that walks up reads no JSON.
+    The parent's key comes first, up to a NUL: a script can walk up without reading JSON.
     """
     return (node.parent or "").encode() + b"\0" + _dumps(_node_row(node))
 

@@ -19,7 +19,6 @@ from gql_cluster.store.results import (
     Acquired,
     Appended,
     Behind,
-    Changes,
     Closing,
     Ended,
     Locking,
@@ -132,18 +131,6 @@ class DraftStore:
             return None
         check_format(number)
         return wire.to_base(stored)
-
-    @guarded
-    async def changes(self, draft_id: str, *, since: int | None = None) -> Changes | None:
-        """Return what a draft has of its own, with its base; None where no draft is."""
-        reply = await self._run("changes", self._keys.draft(draft_id), _from(since))
-        match reply:
-            case ["changes", header, stream, base, nodes]:
-                stored = {key.decode(): data for key, data in wire.pairs(nodes).items()}
-                read = wire.with_nodes(wire.to_read(header, stream, since), stored)
-                return Changes(read=read, base=wire.to_base(wire.pairs(base)))
-            case _:
-                return None
 
     @guarded
     async def append(  # noqa: PLR0913 - one change set, said whole

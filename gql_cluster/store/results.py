@@ -39,19 +39,6 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What a draft has of its own, at one version.
-
-    `base` holds each key touched since open with its node as it was then, None for a key added
-    since; it is empty for a new cluster. `read.nodes` holds the same keys and all above them as
-    they are now; for a new cluster every node.
-    """
-
-    read: Read
-    base: Mapping[str, Node | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
     """The change set is kept. `draft` is the header now; `size` the bytes written."""
 

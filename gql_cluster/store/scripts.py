@@ -27,5 +27,5 @@ class Scripts:
 def _sources() -> dict[str, bytes]:
     folder = files("gql_cluster.store") / "lua"
     common = (folder / "common.lua").read_bytes()
-    names = ("append", "changes", "close", "lock", "read", "release", "unlock")
+    names = ("append", "close", "lock", "read", "release", "unlock")
     return {name: common + (folder / f"{name}.lua").read_bytes() for name in names}

@@ -133,7 +133,6 @@ async def test_a_draft_that_never_was_is_none(store: DraftStore) -> None:
     assert await store.read(draft.id, FAMILY) is None
     assert await store.entries(draft.id, 0, 10) is None
     assert await store.touched(draft.id) is None
-    assert await store.changes(draft.id) is None
     assert await put(store, draft) == Gone()
 
 
@@ -255,27 +254,14 @@ async def test_the_base_keeps_each_touched_node_as_it_was_at_open(store: DraftSt
     await stage(store, draft, rename("Two"), RemoveNodes(relation="members", keys=("pete",)))
     base = {ROOT_KEY: nodes[ROOT_KEY], "pete": None, "jobs:1": nodes["jobs:1"]}
     assert await store.touched(draft.id) == base
-    changes = await store.changes(draft.id, since=2)
-    assert changes is not None
-    assert changes.base == base
-    assert [entry.version for entry in changes.read.entries] == [3]
-    # With what is touched comes what is above it.
-    assert set(changes.read.nodes) == {ROOT_KEY, "pete", "jobs:1", "members:1"}
-    root = changes.read.nodes[ROOT_KEY]
-    assert root is not None
-    assert root.fields["name"] == "Two"
 
 
-async def test_a_new_cluster_has_no_base_and_all_of_it_is_changed(store: DraftStore) -> None:
-    """Every node is read for its changes."""
+async def test_a_new_cluster_has_no_base(store: DraftStore) -> None:
+    """All of it is changed."""
     nodes = [replace(node, pk=None) for node in band_nodes(2)]
     draft = await store.create(new_draft(pk=None), nodes)
     await stage(store, draft, add_member("pete"))
     assert await store.touched(draft.id) == {}
-    changes = await store.changes(draft.id)
-    assert changes is not None
-    assert changes.base == {}
-    assert set(changes.read.nodes) == {node.key for node in nodes} | {"pete"}
 
 
 async def test_fifty_edits_at_once_make_fifty_consecutive_versions(
@@ -363,8 +349,6 @@ async def test_a_draft_of_a_newer_release_is_refused(
         await store.read(draft.id, ROOT)
     with pytest.raises(StoreFormatError):
         await store.touched(draft.id)
-    with pytest.raises(StoreFormatError):
-        await store.changes(draft.id)
 
 
 async def test_scripts_are_sent_again_where_redis_forgot_them(
