@@ -24,7 +24,7 @@ class Settings:
     """About how many versions of a draft can be replayed; behind that comes a snapshot."""
     POLL_INTERVAL: float = 2.0
     """How late an event is at most when the channel layer has lost its wake-up."""
-    COMMIT_LEASE: int = 60
+    COMMIT_LEASE: int = 30
     """How long a commit may take before others may find out whether it is still alive."""
     CACHE_BYTES: int = 64 * 1024 * 1024
     """How much of drafts a worker keeps in memory."""

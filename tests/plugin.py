@@ -35,7 +35,6 @@ def pytest_load_initial_conftests(
     else:
         database_url = f"sqlite:///{directory / 'tests.sqlite3'}"
     os.environ |= {
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
         "DEBUG": "1",  # cookies over plain HTTP; pytest-django turns off the rest
         "SECRET_KEY": "tests",
         "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",

@@ -46,7 +46,7 @@ class Applied:
     tail: int
 
 
-def apply(
+def apply(  # noqa: PLR0913 - one change set, said whole
     cluster: ClusterSpec,
     tree: Tree,
     changes: Sequence[Change],
@@ -86,7 +86,7 @@ def needs(changes: Sequence[Change]) -> Want:
     )
 
 
-def _needs(parent: str, changes: Sequence[Change]) -> Iterator[Want]:
+def _needs(parent: str, changes: Sequence[Change]) -> Iterator[Want]:  # noqa: C901 - one case a kind
     for change in changes:
         match change:
             case AddNodes(relation=relation, nodes=nodes):
@@ -167,7 +167,9 @@ class _Editor:
         spec = self._cluster.nodes[self._cluster.root]
         self._add(spec, new, None, None, "", ())
 
-    def apply(self, node: Node, change: Change, path: tuple[str, ...]) -> None:
+    def apply(  # noqa: C901, PLR0912 - one case a kind
+        self, node: Node, change: Change, path: tuple[str, ...]
+    ) -> None:
         """Apply one change to a node; `path` leads to the node."""
         spec = self._cluster.nodes[node.type]
         match change:
@@ -318,7 +320,7 @@ class _Editor:
         spec = self._cluster.nodes[relation.child]
         return self._add(spec, new, parent.key, relation.name, rank, (*path, relation.name))
 
-    def _add(  # noqa: PLR0913 - a node's whole place, inside this module only
+    def _add(  # noqa: PLR0913, PLR0917 - a node's whole place, inside this module only
         self,
         spec: NodeSpec,
         new: NewNode,

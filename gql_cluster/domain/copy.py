@@ -97,15 +97,16 @@ class Copy:
         while len(self._entries) > _KEPT_ENTRIES and self._entries[0].version <= needed:
             self._entries.popleft()
 
-    def recall(self, entries: Sequence[Entry]) -> None:
+    def recall(self, entries: Sequence[Entry], *, size: int) -> None:
         """Take entries from before those that are kept, so that older versions can be read.
 
-        They are kept as long as a snapshot needs them.
+        They are kept as long as a snapshot needs them; `size` is their bytes as stored.
         """
         oldest = self._entries[0].version if self._entries else self.version + 1
         earlier = [entry for entry in entries if entry.version < oldest]
         if earlier and earlier[-1].version == oldest - 1:
             self._entries.extendleft(reversed(earlier))
+            self.size += size
 
     def hold(self, snapshot: Snapshot) -> None:
         """Keep what a snapshot needs as long as somebody holds it."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gql_cluster.domain.delta import Added, Delta, Removed, difference
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.delta import Added, Delta, Related, Removed, difference
+from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.spec import ClusterSpec
 from gql_cluster.domain.tree import Tree, Want, is_alive
 
@@ -32,6 +32,16 @@ class Plan:
     def is_empty(self) -> bool:
         """Tell whether nothing differs from the base."""
         return not (self.added or self.updated or self.removed)
+
+    def members(self, key: str, name: str) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
+        """Return what a many-to-many set of a node gains and loses."""
+        if key in self.added:
+            return self.added[key].sets.get(name, ()), ()
+        if key in self.updated:
+            for delta in difference(*self.updated[key]):
+                if isinstance(delta, Related) and delta.set == name:
+                    return delta.added, delta.removed
+        return (), ()
 
 
 def differences(plan: Plan) -> list[Delta]:

@@ -144,9 +144,7 @@ def _plain(value: Any) -> Json:  # noqa: PLR0911 - one case a type
         case FieldFile():
             return str(value.name or "")
         case dt.datetime():
-            if timezone.is_aware(value):
-                value = value.astimezone(dt.UTC)
-            return value.isoformat()
+            return (value.astimezone(dt.UTC) if timezone.is_aware(value) else value).isoformat()
         case dt.date() | dt.time():
             return value.isoformat()
         case dt.timedelta():

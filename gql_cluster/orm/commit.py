@@ -27,7 +27,8 @@ from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import path_to
 from gql_cluster.models import Receipt
 from gql_cluster.orm.codec import encoder, pk_field
-from gql_cluster.orm.instance import Family, set_values
+from gql_cluster.orm.instance import Family, attach, set_values
+from gql_cluster.orm.merged import Merged
 from gql_cluster.orm.save import REFUSED, Saver
 from gql_cluster.orm.saved import Now, read_now
 from gql_cluster.orm.unique import Uniqueness
@@ -91,8 +92,14 @@ def committed(draft_id: str, cluster_model: type[Model]) -> Receipt | None:
             fence.save(using=using, force_insert=True)
             transaction.set_rollback(True, using=using)
     except IntegrityError:
-        return Receipt.objects.using(using).filter(draft_id=draft_id).first()
+        return receipt_of(draft_id, cluster_model)
     return None
+
+
+def receipt_of(draft_id: str, cluster_model: type[Model]) -> Receipt | None:
+    """Return a draft's receipt, None where it is not committed yet; waits for nothing."""
+    using = router.db_for_write(cluster_model)
+    return Receipt.objects.using(using).filter(draft_id=draft_id).first()
 
 
 def _commit(family: Family, plan: Plan, receipt: Receipt, using: str) -> None:
@@ -168,6 +175,7 @@ class _Work:
 
     def _write_over(self) -> None:
         plan = self._plan
+        merged = Merged(self._family, plan, self._written, self._using)
         counted = self._numbers()
         saved = {**plan.ancestors, **{key: mine for key, (_, mine) in plan.updated.items()}}
         for key in counted:
@@ -177,6 +185,7 @@ class _Work:
         for key, node in sorted(saved.items(), key=lambda item: len(self._path(item[0]))):
             instance = self._now.instances[key]
             self._family.adopt(node, instance)
+            attach(instance, self._family.cluster, node, self._family, merged.related)
             relation = self._family.relation_of(node)
             if relation is not None:
                 setattr(instance, relation.parent_field, self._family.parent(node))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Protocol, TypeAlias
 
 from django.db import router
@@ -64,18 +64,17 @@ def bound(instance: object) -> Bound | None:
 
 
 class _Related(dict[str, list[Model]]):
-    """The deferred relations of modelcluster, filled from the draft when one is first read."""
+    """The deferred relations of modelcluster, each filled when it is first read."""
 
-    def __init__(self, family: Family, node: Node, spec: NodeSpec) -> None:
+    def __init__(self, spec: NodeSpec, read: Callable[[str], list[Model]]) -> None:
         super().__init__()
-        self._family = family
-        self._node = node
+        self._read = read
         self._names = {*spec.relations, *spec.sets}
 
     def __missing__(self, name: str) -> list[Model]:
         if name not in self._names:
             raise KeyError(name)
-        self[name] = self._family.related(self._node, name)
+        self[name] = self._read(name)
         return self[name]
 
     def __contains__(self, name: object) -> bool:
@@ -120,12 +119,19 @@ def set_values(instance: Model, values: Values) -> None:
             setattr(instance, attname, value)
 
 
-def attach(instance: Model, cluster: Cluster, node: Node, family: Family) -> None:
-    """Let an instance stand for a node: its relations and its parent are the draft's."""
+def attach(
+    instance: Model,
+    cluster: Cluster,
+    node: Node,
+    family: Family,
+    related: Callable[[Node, str], list[Model]] | None = None,
+) -> None:
+    """Let an instance stand for a node: its relations are the draft's, or what `related` gives."""
     spec = cluster.spec.nodes[node.type]
     instance.__dict__[_BOUND] = Bound(family, node)
     if isinstance(instance, ClusterableModel):
-        instance.__dict__["_cluster_related_objects"] = _Related(family, node, spec)
+        read = partial(related or family.related, node)
+        instance.__dict__["_cluster_related_objects"] = _Related(spec, read)
 
 
 def detach(instance: Model) -> None:

@@ -48,6 +48,8 @@ def _field_in(model: type[Model], name: str, table: str) -> str | None:
             if constraint.name == name and fields:
                 return str(fields[-1])
     text = name.removeprefix(table)
+    if text == "_pkey":  # PostgreSQL's own name
+        return str(model._meta.pk.name)
     columns = {str(field.column): field.name for field in model._meta.concrete_fields}
     found = [(text.rfind(each) + len(each), len(each), each) for each in columns if each in text]
     return columns[max(found)[2]] if found else None

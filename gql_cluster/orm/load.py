@@ -144,7 +144,7 @@ def members(
     return {owner: tuple(pks) for owner, pks in found.items()}
 
 
-def make_node(
+def make_node(  # noqa: PLR0913 - a node, said whole
     cluster: Cluster,
     type_name: str,
     row: dict[str, Json],

@@ -15,9 +15,8 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError
 from django.db.models import Model, ProtectedError, RestrictedError
 
-from gql_cluster.domain.delta import Related, difference
 from gql_cluster.domain.error import ValidationFailedError
-from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.instance import Family, detach
@@ -122,7 +121,7 @@ class Saver:
             raise self._refusal(key, instance, exc) from exc
 
     def _save_set(self, key: str, instance: Model, name: str) -> None:
-        added, removed = self._members(key, name)
+        added, removed = self._plan.members(key, name)
         if not added and not removed:
             return
         target: Any = instance._meta.get_field(name).related_model
@@ -131,15 +130,6 @@ class Saver:
             manager.remove(*(decode_pk(target, pk) for pk in removed))
         if added:
             manager.add(*(decode_pk(target, pk) for pk in added))
-
-    def _members(self, key: str, name: str) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
-        if key in self._plan.added:
-            return self._plan.added[key].sets.get(name, ()), ()
-        if key in self._plan.updated:
-            for delta in difference(*self._plan.updated[key]):
-                if isinstance(delta, Related) and delta.set == name:
-                    return delta.added, delta.removed
-        return (), ()
 
     def _refusal(
         self, key: str, instance: Model, error: ValidationError | IntegrityError | DataError

@@ -20,7 +20,13 @@ from gql_cluster.domain.error import (
 )
 from gql_cluster.models import Receipt
 from gql_cluster.orm import commit as orm
-from gql_cluster.service.locked import COMMIT_MARK, finish, resolve, wait_for_commit
+from gql_cluster.service.locked import (
+    COMMIT_MARK,
+    finish,
+    finish_if_saved,
+    resolve,
+    wait_for_commit,
+)
 from gql_cluster.service.open import release
 from gql_cluster.service.outcome import Committed, find_outcome
 from gql_cluster.service.read import ROOT, plan_of
@@ -31,7 +37,7 @@ if TYPE_CHECKING:
     from gql_cluster.orm.describe import Cluster
     from gql_cluster.service.engine import Caller, Engine
 
-_ATTEMPTS = 200
+_ATTEMPTS = 400
 # In seconds: a commit is given up earlier than others may ask what became of it.
 _MARGIN = 5
 
@@ -75,7 +81,7 @@ class _Commit:
             return seen
         token = secrets.token_urlsafe(12)
         lease = timedelta(seconds=self.engine.parts.settings.COMMIT_LEASE)
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             seconds = lease.total_seconds()
             until = time.monotonic() + max(seconds - _MARGIN, seconds / 2)
             locking = await self.engine.parts.store.lock(
@@ -84,6 +90,8 @@ class _Commit:
             match locking:
                 case Acquired():
                     return await self._commit(token, until)
+                case Locked() if attempt == 0:
+                    await finish_if_saved(self.engine, self.draft, locking)
                 case Locked():
                     await wait_for_commit(self.engine, self.draft, locking)
                 case Closed(state=state):

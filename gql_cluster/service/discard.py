@@ -16,7 +16,7 @@ from gql_cluster.store.results import Closed, Ended, Gone, Locked, LockLost
 if TYPE_CHECKING:
     from gql_cluster.service.engine import Caller, Engine
 
-_ATTEMPTS = 200
+_ATTEMPTS = 400
 
 
 async def discard(engine: Engine, caller: Caller, draft_id: str) -> Outcome:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gql_cluster.service.engine import Caller, Engine
     from gql_cluster.service.view import View
 
-_ATTEMPTS = 100
+_ATTEMPTS = 400
 
 
 async def edit(  # noqa: PLR0913 - one request, said whole
@@ -62,7 +62,9 @@ async def edit(  # noqa: PLR0913 - one request, said whole
             outcome = await request.attempt()
             if outcome is not None:
                 return outcome
-    raise StoreUnavailableError.of("The draft is changed too fast by others; retry.")
+    raise StoreUnavailableError.of(
+        "The draft is being committed, or changed too fast by others; retry."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class _Edit:
         await check_references(self.cluster, applied)
         return applied
 
-    async def _append(
+    async def _append(  # noqa: PLR0911 - one case an answer
         self, copy: Copy, draft: Draft, entry: Entry, applied: Applied
     ) -> Outcome | None:
         parts = self.engine.parts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from asgiref.sync import sync_to_async
 
 from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
-from gql_cluster.orm.commit import committed
+from gql_cluster.orm.commit import committed, receipt_of
 
 if TYPE_CHECKING:
     from gql_cluster.models import Receipt
@@ -32,6 +32,17 @@ async def wait_for_commit(engine: Engine, draft: Draft, locked: Locked) -> None:
         await resolve(engine, draft, locked.token)
         return
     await asyncio.sleep(_STEP)
+
+
+async def finish_if_saved(engine: Engine, draft: Draft, locked: Locked) -> None:
+    """Close a draft whose cluster is saved, though whoever saved it holds the lock as yet.
+
+    So that a retry need not wait for the lease of a worker that died.
+    """
+    model = engine.clusters[draft.cluster].model
+    receipt = await sync_to_async(receipt_of)(draft.id, model)
+    if receipt is not None:
+        await finish(engine, draft, receipt, locked.token)
 
 
 async def resolve(engine: Engine, draft: Draft, token: str) -> None:

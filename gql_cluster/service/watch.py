@@ -71,5 +71,5 @@ async def _entries(engine: Engine, copy: Copy, after: int | None) -> Sequence[En
     read = await engine.parts.store.read(copy.draft.id, Want(), since=after)
     if read is None or read.gap:
         return None
-    copy.recall(read.entries)
+    copy.recall(read.entries, size=read.size)
     return copy.entries(after)

@@ -19,7 +19,14 @@ INTROSPECTION = {"query": "{ __schema { queryType { fields { name } } } }"}
 
 
 def _environ(run_dir: Path, **extra: str) -> dict[str, str]:
-    own = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DEBUG", "ALLOWED_HOSTS"}
+    own = {
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "DEBUG",
+        "ALLOWED_HOSTS",
+        "DJANGO_SETTINGS_MODULE",
+    }
     inherited = {name: value for name, value in os.environ.items() if name not in own}
     return inherited | {"RUN_DIR": str(run_dir), "PORT": "0"} | extra
 

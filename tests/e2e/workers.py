@@ -49,12 +49,16 @@ class Worker:
             self.kill()
 
 
+# The service's own settings, without the models of the tests.
+SERVICE = {"DJANGO_SETTINGS_MODULE": "config.settings"}
+
+
 def manage(*command: str, environ: dict[str, str]) -> None:
     """Run a management command in a process of its own; fails with what it printed."""
     result = subprocess.run(  # noqa: S603
         [sys.executable, "manage.py", *command],
         cwd=ROOT,
-        env=os.environ | environ,
+        env=os.environ | SERVICE | environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -73,7 +77,7 @@ def start_worker(log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "asgi:application", "--port=0", "--lifespan=off"],
             cwd=ROOT,
-            env=os.environ | environ,
+            env=os.environ | SERVICE | environ,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -57,7 +57,7 @@ def test_a_wrong_model_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             app_label = "bands"
 
         def __str__(self) -> str:
-            return self.point
+            return str(self.point)
 
     monkeypatch.setattr(apps, "get_models", lambda: [Parent, Child])
     told = [(message.id, message.obj) for message in checks.check_models(None)]

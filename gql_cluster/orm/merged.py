@@ -1,0 +1,70 @@
+"""A saved node's relations with the draft laid over them, as its own methods find them.
+
+What others saved since the base is among it: an overridden `save()` that adds up its children
+adds up those that there will be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Model
+
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.plan import Plan
+from gql_cluster.orm.codec import encoder, pk_field
+from gql_cluster.orm.instance import Family
+from gql_cluster.orm.load import decode_pk, in_bulk, in_model_order, node_key
+
+
+class Merged:
+    """The relations of the saved nodes that one commit writes; a query for each that is read."""
+
+    def __init__(
+        self, family: Family, plan: Plan, written: Mapping[str, Model], using: str
+    ) -> None:
+        """`written` are the instances by key, filled before anything is read."""
+        self._family = family
+        self._plan = plan
+        self._written = written
+        self._using = using
+
+    def related(self, node: Node, name: str) -> list[Model]:
+        """Return the instances of a child relation or a many-to-many set."""
+        spec = self._family.cluster.spec.nodes[node.type]
+        return self._members(node, name) if name in spec.sets else self._children(node, name)
+
+    def _children(self, node: Node, name: str) -> list[Model]:
+        cluster = self._family.cluster
+        relation = cluster.spec.nodes[node.type].relations[name]
+        model = cluster.models[relation.child]
+        parent = self._written[node.key]
+        encode_pk = encoder(pk_field(model))
+        found: list[Model] = []
+        rows = model._default_manager.using(self._using).filter(**{relation.parent_field: parent})
+        for row in rows:
+            key = node_key(relation.child, encode_pk(row.pk))
+            if key in self._plan.removed:
+                continue
+            setattr(row, relation.parent_field, parent)
+            found.append(self._written.get(key, row))
+        found += [
+            self._written[key]
+            for key, added in self._plan.added.items()
+            if (added.parent, added.relation) == (node.key, name)
+        ]
+        in_model_order(model, found)
+        return found
+
+    def _members(self, node: Node, name: str) -> list[Model]:
+        instance: Any = self._written[node.key]
+        target: Any = instance._meta.get_field(name).related_model
+        added, removed = self._plan.members(node.key, name)
+        gone = {decode_pk(target, pk) for pk in removed}
+        live = getattr(instance, name).get_original_manager().get_queryset().using(self._using)
+        found = {each.pk: each for each in live if each.pk not in gone}
+        found.update({each.pk: each for each in in_bulk(type(instance), name, added)})
+        members: list[Model] = list(found.values())
+        in_model_order(target, members)
+        return members

@@ -1,0 +1,1 @@
+"""Drafts from end to end: real worker processes, real sockets, real clients."""

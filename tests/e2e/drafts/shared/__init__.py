@@ -1,0 +1,1 @@
+"""Tests that harm no worker, and so share two of them."""

@@ -1,0 +1,1 @@
+"""The ORM floor on real databases, with the models of `tests.clusters`."""

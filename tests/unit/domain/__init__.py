@@ -1,0 +1,1 @@
+"""The domain: plain functions, compared with simpler ones that say the same."""
