@@ -23,10 +23,10 @@ class SavedKey:
 
 
 async def saved_keys(view: View, served: Served, keys: Mapping[str, Json]) -> list[SavedKey]:
-    """Return the saved nodes of a draft; `keys` maps their keys to primary keys."""
+    """Return the saved nodes of a draft, by key; `keys` maps their keys to primary keys."""
     await view.load(Want(keys=frozenset(keys)))
     found: list[SavedKey] = []
-    for key, pk in keys.items():
+    for key, pk in sorted(keys.items()):  # a receipt's JSON has no order on PostgreSQL
         node = view.snapshot.node(key)
         if node is not None:
             name = served.registry.name_of(view.cluster.models[node.type])

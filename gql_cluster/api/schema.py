@@ -10,6 +10,7 @@ from graphql import GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
+from strawberry.types.graphql import OperationType
 from strawberry_django.optimizer import DjangoOptimizerExtension
 
 from gql_cluster.api.drafts import make_draft_type
@@ -68,6 +69,12 @@ class Schema(strawberry.Schema):
             extensions=[*extensions, *_extensions()],
             **options,
         )
+
+    async def execute(self, *args: Any, **options: Any) -> Any:
+        """Execute a query or a mutation; a subscription is refused, as it has no one result."""
+        allowed = set(options.pop("allowed_operation_types", None) or OperationType)
+        options["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
+        return await super().execute(*args, **options)
 
     def process_errors(
         self,

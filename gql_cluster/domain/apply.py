@@ -39,9 +39,13 @@ _CLIENT_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,63}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What a change set comes to: its deltas, each touched node as it is now, the new tail."""
+    """What a change set comes to: its deltas, each touched node as it is now, the new tail.
+
+    `changes` gives the index of the change that each delta comes from, None for a new cluster.
+    """
 
     deltas: tuple[Delta, ...]
+    changes: tuple[int | None, ...]
     nodes: Mapping[str, Node]
     tail: int
 
@@ -62,18 +66,19 @@ def apply(  # noqa: PLR0913 - one change set, said whole
     """
     editor = _Editor(cluster, tree, version, tail, new_key)
     for index, change in enumerate(changes):
+        editor.change = index
         try:
             editor.apply(editor.root(), change, ())
         except InvalidChangeError as exc:
             raise exc.at_change(index) from exc
-    return Applied(deltas=tuple(editor.deltas), nodes=editor.overlay.changed, tail=editor.tail)
+    return editor.applied()
 
 
 def create(cluster: ClusterSpec, root: NewNode, *, new_key: Callable[[], str]) -> Applied:
     """Return the nodes of a new cluster, none of which is saved."""
     editor = _Editor(cluster, _Empty(), 0, 0, new_key)
     editor.add_root(root)
-    return Applied(deltas=tuple(editor.deltas), nodes=editor.overlay.changed, tail=editor.tail)
+    return editor.applied()
 
 
 def needs(changes: Sequence[Change]) -> Want:
@@ -150,11 +155,20 @@ class _Editor:
         new_key: Callable[[], str],
     ) -> None:
         self.overlay = Overlay(tree)
-        self.deltas: list[Delta] = []
+        self.change: int | None = None
+        self._deltas: list[tuple[Delta, int | None]] = []
         self.tail = tail
         self._cluster = cluster
         self._version = version
         self._new_key = new_key
+
+    def applied(self) -> Applied:
+        return Applied(
+            deltas=tuple(delta for delta, _ in self._deltas),
+            changes=tuple(change for _, change in self._deltas),
+            nodes=self.overlay.changed,
+            tail=self.tail,
+        )
 
     def root(self) -> Node:
         root = self.overlay.node(ROOT_KEY)
@@ -246,7 +260,7 @@ class _Editor:
 
     def _record(self, delta: Delta, node: Node) -> Node:
         after = advance(node, delta, self._version)
-        self.deltas.append(delta)
+        self._deltas.append((delta, self.change))
         self.overlay.put(after)
         return after
 
@@ -344,7 +358,7 @@ class _Editor:
             sets={name: tuple(dict.fromkeys(new.sets.get(name, ()))) for name in spec.sets},
             version=self._version,
         )
-        self.deltas.append(Added(node=node))
+        self._deltas.append((Added(node=node), self.change))
         self.overlay.add(node)
         for name, children in new.children.items():
             inner = self._relation(spec, name, below)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
@@ -20,7 +20,8 @@ from gql_cluster.domain.error import (
     StaleVersionError,
     StoreUnavailableError,
 )
-from gql_cluster.domain.tree import Want
+from gql_cluster.domain.node import Node
+from gql_cluster.domain.tree import Want, path_to
 from gql_cluster.orm.references import dangling, references
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes, check_changes
@@ -126,7 +127,7 @@ class _Edit:
             new_key=new_key,
         )
         check_bytes(self.engine.parts.settings, applied)
-        await check_references(self.cluster, applied)
+        await check_references(self.cluster, applied, view.snapshot.node)
         return applied
 
     async def _append(  # noqa: PLR0911 - one case an answer
@@ -182,15 +183,35 @@ def _check_open(state: DraftState) -> None:
         raise ClosedError.of(f"The draft has been {state.value.lower()}.")
 
 
-async def check_references(cluster: Cluster, applied: Applied) -> None:
-    """Raise `InvalidChangeError` where objects outside of the cluster are not there."""
-    found = list(references(cluster, applied.deltas))
-    if not found:
+async def check_references(
+    cluster: Cluster, applied: Applied, known: Callable[[str], Node | None]
+) -> None:
+    """Raise `InvalidChangeError` where objects outside of the cluster are not there.
+
+    `known` gives the nodes that the changes did not touch.
+    """
+
+    def node_of(key: str) -> Node | None:
+        return applied.nodes.get(key) or known(key)
+
+    brought = [
+        (reference, change)
+        for delta, change in zip(applied.deltas, applied.changes, strict=True)
+        for reference in references(cluster, [delta])
+    ]
+    if not brought:
         return
-    for missing in await sync_to_async(dangling)(found):
-        name = missing.target._meta.verbose_name
-        message = f"There is no {name} with the primary key {missing.value!r}."
-        raise InvalidChangeError.of(message, key=missing.key, field=missing.field.name)
+    for missing in await sync_to_async(dangling)([reference for reference, _ in brought]):
+        node = node_of(missing.key)
+        path = path_to(node_of, node) if node is not None else ()
+        name = missing.field.name
+        raise InvalidChangeError.of(
+            f"There is no {missing.target._meta.verbose_name} with the key {missing.value!r}.",
+            key=missing.key,
+            field=name,
+            path=(*path, name),
+            change=next(change for reference, change in brought if reference is missing),
+        )
 
 
 def fingerprint(changes: Sequence[Change]) -> str:

@@ -62,7 +62,7 @@ async def open_new(engine: Engine, caller: Caller, cluster: Cluster, new: NewNod
     check_new(settings, new)
     made = create(cluster.spec, new, new_key=new_key)
     check_bytes(settings, made)
-    await check_references(cluster, made)
+    await check_references(cluster, made, made.nodes.get)
     return await _keep(engine, caller, cluster, list(made.nodes.values()), pk=None, tail=made.tail)
 
 

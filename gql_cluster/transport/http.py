@@ -48,6 +48,13 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
             request=request, response=response, caller=await caller_of(authorization, session)
         )
 
+    def parse_json(self, data: str | bytes) -> Any:
+        """Parse a body; a scalar is refused here, where Strawberry would stumble over it."""
+        parsed = super().parse_json(data)
+        if not isinstance(parsed, dict | list):
+            raise HTTPException(400, "The request has to be a JSON object.")
+        return parsed
+
     async def dispatch(  # type: ignore[override]  # an async view is one, too
         self, request: HttpRequest, *args: object, **kwargs: object
     ) -> HttpResponseBase:
