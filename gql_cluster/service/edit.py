@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, assert_never
 
 from asgiref.sync import sync_to_async
 
-from gql_cluster.domain.apply import Applied, apply, needs
+from gql_cluster.domain.apply import apply
 from gql_cluster.domain.change import Change
 from gql_cluster.domain.draft import Cause, DraftState, Entry
+from gql_cluster.domain.editor import Applied
 from gql_cluster.domain.error import (
     ClosedError,
     InvalidChangeError,
@@ -20,6 +21,7 @@ from gql_cluster.domain.error import (
     StaleVersionError,
     StoreUnavailableError,
 )
+from gql_cluster.domain.needs import needs
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.tree import Want, path_to
 from gql_cluster.orm.references import dangling, references

@@ -11,7 +11,7 @@ from gql_cluster.store.codec import encode_node
 
 if TYPE_CHECKING:
     from gql_cluster.conf import Settings
-    from gql_cluster.domain.apply import Applied
+    from gql_cluster.domain.editor import Applied
 
 
 def check_changes(settings: Settings, changes: Sequence[Change]) -> None:

@@ -17,10 +17,11 @@ from strawberry_django.optimizer import DjangoOptimizerExtension
 
 from gql_cluster.api.registry import Registry
 from gql_cluster.api.saved import saved_fields
-from gql_cluster.domain.apply import apply, needs
+from gql_cluster.domain.apply import apply
 from gql_cluster.domain.change import Change
 from gql_cluster.domain.copy import Copy, Snapshot
 from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
+from gql_cluster.domain.needs import needs
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Siblings, Want

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from gql_cluster.domain.apply import Applied, apply
+from gql_cluster.domain.apply import apply
 from gql_cluster.domain.change import AddNodes, Change, NewNode, SetFields
 from gql_cluster.domain.delta import advance, key_of
 from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
+from gql_cluster.domain.editor import Applied
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.rank import base_rank
 from gql_cluster.domain.spec import (

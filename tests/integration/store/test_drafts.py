@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 
-from gql_cluster.domain.apply import Applied, needs
 from gql_cluster.domain.change import (
     Change,
     EditNode,
@@ -20,6 +19,8 @@ from gql_cluster.domain.change import (
 )
 from gql_cluster.domain.copy import Copy, Snapshot
 from gql_cluster.domain.draft import Draft, DraftState
+from gql_cluster.domain.editor import Applied
+from gql_cluster.domain.needs import needs
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want

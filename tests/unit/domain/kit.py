@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from gql_cluster.domain.apply import Applied, apply
+from gql_cluster.domain.apply import apply
 from gql_cluster.domain.change import (
     AddNodes,
     AddToSet,
@@ -29,6 +29,7 @@ from gql_cluster.domain.change import (
     UpdateNode,
 )
 from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
+from gql_cluster.domain.editor import Applied
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.rank import base_rank
 from gql_cluster.domain.spec import (

@@ -1,0 +1,185 @@
+"""Editing the nodes of a draft one at a time, and noting what was done to each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gql_cluster.domain.delta import Delta, Related, Updated, advance
+from gql_cluster.domain.error import InvalidChangeError
+from gql_cluster.domain.node import Json, Node, Values
+from gql_cluster.domain.spec import ROOT_KEY, ClusterSpec, NodeSpec, RelationSpec
+from gql_cluster.domain.tree import Overlay, Tree
+
+# Keys that the engine makes hold a colon, so a client's key never meets one of them.
+_CLIENT_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What a change set comes to: its deltas, each touched node as it is now, the new tail.
+
+    `changes` gives the index of the change that each delta comes from, None for a new cluster.
+    """
+
+    deltas: tuple[Delta, ...]
+    changes: tuple[int | None, ...]
+    nodes: Mapping[str, Node]
+    tail: int
+
+
+class NodeEditor:
+    """Nodes with changes on top of a tree, which itself stays as it is.
+
+    `change` is the index of the change that is being applied. Raises `InvalidChangeError`.
+    """
+
+    def __init__(
+        self,
+        cluster: ClusterSpec,
+        tree: Tree,
+        version: int,
+        tail: int,
+        new_key: Callable[[], str],
+    ) -> None:
+        self.overlay = Overlay(tree)
+        self.change: int | None = None
+        self._deltas: list[tuple[Delta, int | None]] = []
+        self.tail = tail
+        self._cluster = cluster
+        self._version = version
+        self._new_key = new_key
+
+    def applied(self) -> Applied:
+        """Return what has been done."""
+        return Applied(
+            deltas=tuple(delta for delta, _ in self._deltas),
+            changes=tuple(change for _, change in self._deltas),
+            nodes=self.overlay.changed,
+            tail=self.tail,
+        )
+
+    def root(self) -> Node:
+        """Return the root as it is now."""
+        root = self.overlay.node(ROOT_KEY)
+        if root is None:
+            msg = "a draft without a root"
+            raise ValueError(msg)
+        return root
+
+    # Looking things up
+
+    def _known(self, key: str) -> Node:
+        node = self.overlay.node(key)
+        if node is None:
+            msg = f"a node that was there is gone: {key}"
+            raise ValueError(msg)
+        return node
+
+    def _relation(self, spec: NodeSpec, name: str, path: tuple[str, ...]) -> RelationSpec:
+        relation = spec.relations.get(name)
+        if relation is None:
+            message = f"{spec.name} has no relation “{name}”."
+            raise InvalidChangeError.of(message, field=name, path=(*path, name))
+        return relation
+
+    def _child(
+        self, spec: NodeSpec, parent: Node, name: str, key: str, path: tuple[str, ...]
+    ) -> tuple[RelationSpec, Node, tuple[str, ...]]:
+        relation = self._relation(spec, name, path)
+        below = (*path, name, key)
+        child = self.overlay.node(key)
+        if child is None or child.removed:
+            message = f"There is no node with the key “{key}” in “{name}”."
+            raise InvalidChangeError.of(message, key=key, path=below)
+        if (child.parent, child.relation) != (parent.key, name):
+            message = f"The node with the key “{key}” is not in “{name}” here."
+            raise InvalidChangeError.of(message, key=key, path=below)
+        return relation, child, below
+
+    def _members(self, node: Node, name: str) -> tuple[Json, ...]:
+        return node.sets.get(name, ())
+
+    def _free_key(self, key: str | None, path: tuple[str, ...]) -> str:
+        if key is None:
+            return self._new_key()
+        if not _CLIENT_KEY.fullmatch(key):
+            message = (
+                f"“{key[:64]}” can't be a key: 1 to 64 letters, digits, “_”, “.”, “~” or “-”, "
+                "the first a letter, a digit or “_”."
+            )
+            raise InvalidChangeError.of(message, key=key[:64], path=path)
+        if self.overlay.is_taken(key):
+            message = f"The key “{key}” is used already in this draft."
+            raise InvalidChangeError.of(message, key=key, path=(*path, key))
+        return key
+
+    # Changing a node
+
+    def _record(self, delta: Delta, node: Node) -> Node:
+        after = advance(node, delta, self._version)
+        self._deltas.append((delta, self.change))
+        self.overlay.put(after)
+        return after
+
+    def _checked(
+        self, spec: NodeSpec, values: Values, key: str, path: tuple[str, ...], *, is_new: bool
+    ) -> Values:
+        for name, value in values.items():
+            field = spec.fields.get(name)
+            if field is None or field.read_only or (field.fixed and not is_new):
+                what = "is read-only" if field else "is not a field"
+                message = f"“{name}” {what} of {spec.name}."
+                raise InvalidChangeError.of(message, key=key, field=name, path=(*path, name))
+            if value is None and not field.nullable:
+                message = f"“{name}” can't be null."
+                raise InvalidChangeError.of(message, key=key, field=name, path=(*path, name))
+        return values
+
+    def _update(self, spec: NodeSpec, node: Node, values: Values, path: tuple[str, ...]) -> Node:
+        after = {
+            name: value
+            for name, value in values.items()
+            if name not in spec.fields or node.fields.get(name) != value
+        }
+        # A primary key that the client chooses is fixed from the first save on.
+        self._checked(spec, after, node.key, path, is_new=node.pk is None)
+        if not after:
+            return node
+        delta = Updated(
+            key=node.key,
+            type=node.type,
+            parent=node.parent,
+            relation=node.relation,
+            before={name: node.fields.get(name) for name in after},
+            after=after,
+        )
+        return self._record(delta, node)
+
+    def _relate(
+        self,
+        spec: NodeSpec,
+        node: Node,
+        name: str,
+        pks: Sequence[Json],
+        path: tuple[str, ...],
+    ) -> None:
+        if name not in spec.sets:
+            message = f"{spec.name} has no many-to-many “{name}”."
+            raise InvalidChangeError.of(message, field=name, path=(*path, name))
+        was = self._members(node, name)
+        will = tuple(dict.fromkeys(pks))
+        added = tuple(pk for pk in will if pk not in set(was))
+        removed = tuple(pk for pk in was if pk not in set(will))
+        if added or removed:
+            delta = Related(
+                key=node.key,
+                type=node.type,
+                parent=node.parent,
+                relation=node.relation,
+                set=name,
+                added=added,
+                removed=removed,
+            )
+            self._record(delta, node)
