@@ -10,7 +10,8 @@ from weakref import WeakSet
 
 from gql_cluster.domain.delta import Added, Delta, Moved, Removed, advance, invert, key_of
 from gql_cluster.domain.draft import Draft, Entry
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Siblings, Want, leave
 
 _KEPT_ENTRIES = 256
@@ -31,6 +32,8 @@ class Copy:
         """Start with the header alone."""
         self.draft = draft
         self.size = 0
+        self.saved: Mapping[str, Json] = {}
+        """Key to primary key of every node that a commit of the draft has written."""
         self._nodes: dict[str, Node | None] = {}
         self._siblings: dict[tuple[str, str], Siblings] = {}
         self._families: set[tuple[str, str]] = set()
@@ -89,8 +92,16 @@ class Copy:
             self._advance(delta, entry.version)
         self._entries.append(entry)
         self.draft = draft
+        if entry.keys:
+            self.settle(entry.keys)
         if len(self._entries) > _KEPT_ENTRIES:
             self._trim()
+
+    def settle(self, keys: Mapping[str, Json]) -> None:
+        """Take what a commit has saved: a new cluster has a root in the database from then on."""
+        self.saved = keys
+        if self.draft.pk is None:
+            self.draft = replace(self.draft, pk=keys.get(ROOT_KEY))
 
     def _trim(self) -> None:
         needed = min((each.version for each in self._snapshots), default=self.version)

@@ -74,7 +74,9 @@ async def plan_of(engine: Engine, view: View) -> Plan:
 
 async def _plan(engine: Engine, view: View) -> Plan:
     touched: Mapping[str, Node | None]
-    if view.draft.is_new:
+    if view.draft.state is DraftState.COMMITTED:
+        touched = {}  # what it changed is its base by now
+    elif view.draft.is_new:
         touched = {node.key: None for node in await view.load_all()}
     else:
         # May name what was touched behind the view's version: then it does not differ at it.

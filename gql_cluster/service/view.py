@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from asgiref.sync import async_to_sync
@@ -166,6 +167,9 @@ class View:
         self._instances[node.key] = instance
 
     def _make(self, node: Node) -> Model:
+        saved = self.snapshot.copy.saved
+        if node.pk is None and node.key in saved:
+            node = replace(node, pk=saved[node.key])
         relation = self.relation_of(node)
         above = self.parent(node)
         if relation is None or above is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from weakref import WeakValueDictionary
 
 from gql_cluster.domain.copy import Copy
-from gql_cluster.domain.draft import Draft, Entry
+from gql_cluster.domain.draft import Draft, DraftState, Entry
 from gql_cluster.domain.error import NotFoundError, StoreUnavailableError
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.drafts import DraftStore
@@ -95,11 +95,20 @@ class CopyCache:
                 self.forget(draft_id)
                 return None
             if copy is None or not follow(copy, read):
-                copy = self._copies[draft_id] = Copy(read.draft)
+                copy = self._copies[draft_id] = await self._begin(read.draft)
             copy.learn(read.nodes, read.relations, size=read.size)
             missing, fresh = copy.missing(want), False
         self._copies.move_to_end(draft_id)
         self._trim()
+        return copy
+
+    async def _begin(self, draft: Draft) -> Copy:
+        """Return an empty copy; of a committed draft it knows what was saved."""
+        copy = Copy(draft)
+        if draft.state is DraftState.COMMITTED:
+            closing = await self._store.entries(draft.id, draft.version - 1, 1)
+            for entry in closing.entries if closing is not None else ():
+                copy.settle(entry.keys or {})
         return copy
 
     def _trim(self) -> None:

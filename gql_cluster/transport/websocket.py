@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,8 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
 
     async def send(self, *args: Any, **kwargs: Any) -> None:
         """Send a message; what an operation needed of the database for it is free again."""
-        await super().send(*args, **kwargs)
+        with suppress(OSError):  # ASGI's word for a client that is gone; channels ends its work
+            await super().send(*args, **kwargs)
         await connections.give_back()
 
     async def on_ws_connect(self, context: dict[str, Any]) -> Any:

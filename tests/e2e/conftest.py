@@ -27,8 +27,8 @@ StartWorkers: TypeAlias = Callable[..., list[Worker]]
 def sample_database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A migrated database with the sample data, made once a run, to copy from."""
     if POSTGRES:
-        _postgres("CREATE DATABASE samples")
-        url = _postgres_url("samples")
+        postgres("CREATE DATABASE samples")
+        url = postgres_url("samples")
     else:
         url = f"sqlite:///{tmp_path_factory.mktemp('samples') / 'db.sqlite3'}"
     manage("migrate", environ={"DATABASE_URL": url})
@@ -40,9 +40,9 @@ def sample_database_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 def database_url(sample_database_url: str, tmp_path: Path) -> Iterator[str]:
     """A copy of the sample database for this test."""
     if POSTGRES:
-        _postgres("CREATE DATABASE workers TEMPLATE samples")
-        yield _postgres_url("workers")
-        _postgres("DROP DATABASE workers WITH (FORCE)")
+        postgres("CREATE DATABASE workers TEMPLATE samples")
+        yield postgres_url("workers")
+        postgres("DROP DATABASE workers WITH (FORCE)")
     else:
         path = tmp_path / "db.sqlite3"
         shutil.copyfile(urlsplit(sample_database_url).path, path)
@@ -95,10 +95,12 @@ def workers(start_workers: StartWorkers) -> list[Worker]:
     return start_workers(2)
 
 
-def _postgres(statement: str) -> None:
+def postgres(statement: str) -> None:
+    """Run a statement on the run's own database."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute(statement.encode())
 
 
-def _postgres_url(name: str) -> str:
+def postgres_url(name: str) -> str:
+    """Return where another database of the same server is."""
     return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()

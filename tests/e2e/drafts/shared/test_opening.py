@@ -58,3 +58,17 @@ async def test_a_copy_shares_nothing_with_its_source(client: Client, elsewhere: 
     assert copied["cluster"]["name"] == "Copied"
     assert source["cluster"]["pk"] != copied["cluster"]["pk"]
     assert len(copied["cluster"]["albums"][0]["songs"]) == 3
+
+
+async def test_a_committed_draft_shows_what_was_saved(client: Client, elsewhere: Client) -> None:
+    """Primary keys are there, and nothing is left to commit, on the worker and on another."""
+    draft = await client.open(data=wings())
+    saved = (await client.commit(draft))["cluster"]
+    for reader in (client, elsewhere):
+        closed = await reader.draft(draft)
+        assert (closed["isNew"], closed["isDirty"], closed["changes"]) == (False, False, [])
+        assert closed["saved"]["pk"] == closed["cluster"]["pk"] == saved["pk"]
+        for relation in ("members", "albums"):
+            assert [each["pk"] for each in closed["cluster"][relation]] == [
+                each["pk"] for each in saved[relation]
+            ]
