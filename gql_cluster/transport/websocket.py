@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,10 +26,26 @@ if TYPE_CHECKING:
     from strawberry.schema import BaseSchema
 
 _INIT_TIMEOUT = timedelta(seconds=5)
+_BAD_REQUEST = 4400
 
 
 class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
     """One WebSocket; who calls is settled by its `connection_init`."""
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Take a message; one that is not of the protocol's shape closes the socket with 4400.
+
+        Strawberry would stumble over it and leave the socket open and mute.
+        """
+        if text_data is not None:
+            message = _parsed(text_data)
+            if not _is_message(message):
+                await self.close(code=_BAD_REQUEST, reason="The message is not of the protocol.")
+                return
+            if message.get("payload", ...) is None:
+                # Legal, but Strawberry wants no payload rather than null.
+                text_data = json.dumps({k: v for k, v in message.items() if k != "payload"})
+        await super().receive(text_data=text_data, bytes_data=bytes_data)
 
     async def send(self, *args: Any, **kwargs: Any) -> None:
         """Send a message; what an operation needed of the database for it is free again."""
@@ -44,6 +61,32 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
         except UnauthenticatedError as exc:
             raise ConnectionRejectionError({"code": exc.code.value, "message": str(exc)}) from exc
         return await super().on_ws_connect(context)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_message(message: Any) -> bool:
+    return (
+        isinstance(message, dict)
+        and isinstance(message.get("type"), str)
+        and isinstance(message.get("id", ""), str)
+        and isinstance(message.get("payload"), dict | None)
+        and (message["type"] not in {"subscribe", "start"} or _is_request(message.get("payload")))
+    )
+
+
+def _is_request(payload: Any) -> bool:
+    return (
+        isinstance(payload, dict)
+        and isinstance(payload.get("query"), str)
+        and isinstance(payload.get("variables"), dict | None)
+        and isinstance(payload.get("operationName"), str | None)
+    )
 
 
 class Origins(OriginValidator):

@@ -193,6 +193,36 @@ async def test_a_socket_has_to_begin_with_its_init(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "[1]",
+        "null",
+        '"x"',
+        "[" * 10_000,
+        '{"type": 1}',
+        '{"type": "ping", "payload": "x"}',
+        '{"type": "subscribe", "id": {}, "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "payload": {"query": "{ __typename }"}}',
+        '{"type": "subscribe", "id": "1"}',
+        '{"type": "subscribe", "id": "1", "payload": "x"}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": 1}}',
+        '{"type": "subscribe", "id": "1", "payload": {"query": "{ __typename }", "variables": 1}}',
+    ],
+    ids=lambda message: message[:60],
+)
+async def test_a_message_of_no_protocol_closes_the_socket(client: Client, message: str) -> None:
+    """It is not left open and mute."""
+    assert await closed_after(client.worker, init({}), message) == 4400
+
+
+async def test_an_init_may_have_a_payload_of_null(client: Client) -> None:
+    """As it may have none."""
+    async with dial(client.worker) as connection, asyncio.timeout(DEADLINE):
+        await connection.send('{"type": "connection_init", "payload": null}')
+        assert json.loads(await connection.recv())["type"] == "connection_ack"
+
+
+@pytest.mark.parametrize(
     ("query", "code"),
     [
         ("{", "GRAPHQL_PARSE_FAILED"),
