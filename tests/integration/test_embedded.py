@@ -1,5 +1,6 @@
 """The servers that `make run` and the tests bring along: they start, answer, keep and end."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -140,6 +141,8 @@ def test_a_redis_whose_owner_was_killed_is_named_by_the_next_run(tmp_path: Path)
                 pass
         finally:
             client.shutdown()
+    with (tmp_path / "server.pid").open("a+") as claim:
+        fcntl.flock(claim, fcntl.LOCK_EX)  # it lets go as it ends, a little after it has hung up
     with redis_server(tmp_path) as url, Redis.from_url(url) as client:
         assert client.ping()
 
