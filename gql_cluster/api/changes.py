@@ -7,10 +7,8 @@ whatever it holds. What depends on the draft is for `domain.apply` to refuse.
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
@@ -180,17 +178,13 @@ class _Reader:
         if given is None and not field.null and field.blank and enum_of(field) is not None:
             given = ""  # the blank choice
         try:
-            value = encode(field, given)
-            _require_storable(value)
+            return encode(field, given)
         except ValidationError as exc:
             raise self.invalid(" ".join(exc.messages), name) from exc
-        except (ValueError, TypeError, ArithmeticError) as exc:
-            raise self.invalid(f"“{name}” can't hold that: {exc}", name) from exc
-        return value
 
     def pks(self, name: str, given: Sequence[str]) -> tuple[Json, ...]:
         field: Any = self.model._meta.get_field(name)
-        pks = tuple(parse_pk(field.related_model, pk) if _is_text(pk) else None for pk in given)
+        pks = tuple(parse_pk(field.related_model, pk) for pk in given)
         for pk, text in zip(pks, given, strict=True):
             if pk is None:
                 message = f"{text[:64]!r} can't be a primary key of “{name}”."
@@ -248,22 +242,3 @@ def _defaults(cluster: Cluster, type_name: str) -> dict[str, Json]:
 def _is_text(value: str) -> bool:
     """Tell whether every store can keep a text: PostgreSQL takes no NUL, UTF-8 no surrogate."""
     return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
-
-
-def _require_storable(value: Json) -> None:
-    """Refuse what JSON or the databases can't hold, at any depth."""
-    match value:
-        case str() if not _is_text(value):
-            raise ValueError("a NUL character or half of a surrogate pair is in the text")
-        case float() if not math.isfinite(value):
-            raise ValueError("it is not a finite number")
-        case int() if not -(2**63) <= value < 2**63:
-            raise ValueError("it needs more than 64 bits")
-        case list():
-            inner: Iterable[Json] = value
-        case dict():
-            inner = chain(value, value.values())
-        case _:
-            inner = ()
-    for each in inner:
-        _require_storable(each)

@@ -49,18 +49,6 @@ class Registry:
         """Return the GraphQL name of the type that mirrors a model."""
         return self._names[model]
 
-    def node_type(self, cluster: Cluster, name: str) -> type[Any]:
-        """Return the type that mirrors a node type of a cluster."""
-        return self._types[cluster.models[name]]
-
-    def filter_of(self, model: type[Model]) -> Any:
-        """Return the input that filters lists of a model's objects; None where there is none."""
-        return self.type_of(model).__strawberry_django_definition__.filters
-
-    def order_of(self, model: type[Model]) -> Any:
-        """Return the input that orders lists of a model's objects; None where there is none."""
-        return self.type_of(model).__strawberry_django_definition__.ordering
-
     # Declared types
 
     def _declare(self, root: type[Any]) -> None:

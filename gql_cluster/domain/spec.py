@@ -64,7 +64,3 @@ class ClusterSpec:
 
     root: str
     nodes: Mapping[str, NodeSpec]
-
-    def child_of(self, parent: str, relation: str) -> NodeSpec:
-        """Return the node type below a relation of the node type `parent`."""
-        return self.nodes[self.nodes[parent].relations[relation].child]
