@@ -12,7 +12,8 @@ FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DJANGO_SETTINGS_MODULE=config.settings
+    DJANGO_SETTINGS_MODULE=config.settings \
+    UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN=10
 RUN useradd --system --uid 10001 --no-create-home service
 WORKDIR /app
 COPY --from=builder /venv /venv
@@ -25,4 +26,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
     CMD ["python", "-m", "config.healthcheck"]
 # uvicorn reads UVICORN_* (UVICORN_WORKERS, …) and FORWARDED_ALLOW_IPS from the environment.
-CMD ["uvicorn", "asgi:application", "--host", "0.0.0.0", "--port", "8000", "--lifespan", "off"]
+CMD ["uvicorn", "asgi:application", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,5 +1,6 @@
 # make run     serve the sample clusters on http://127.0.0.1:8000 (HOST, PORT, WORKERS)
 # make test    every test on SQLite, then those that need a database on PostgreSQL
+# make chaos   faults at random for some minutes (CHAOS_SECONDS, CHAOS_SEED)
 # make lint    ruff, mypy strict, the floors of the architecture
 # make format  what ruff can mend
 # make lock    resolve the dependencies of pyproject.toml anew
@@ -8,14 +9,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock clean
+.PHONY: help run test chaos lint format lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := gql_cluster schema config tests stubs asgi.py manage.py
 
 export PYTHONUNBUFFERED = 1
-export HOST PORT WORKERS
+export HOST PORT WORKERS CHAOS_SECONDS CHAOS_SEED
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -29,6 +30,9 @@ test: $(READY)
 	TEST_DATABASE=postgres $(BIN)/pytest --cov --cov-append --cov-report=term $(ARGS) || postgres=$$?; \
 	test $$sqlite = 0 || { echo "==> The tests fail on SQLite"; exit 1; }; \
 	test $$postgres = 0 || { echo "==> The tests fail on PostgreSQL"; exit 1; }
+
+chaos: $(READY)
+	$(BIN)/pytest -s tests/e2e/chaos/long.py $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -3,7 +3,8 @@
 Each step is printed. Data is kept in RUN_DIR (`.run`), for the next run to find. What the
 environment names (REDIS_URL, DATABASE_URL, SECRET_KEY) is used instead of what would be
 brought along; HOST (127.0.0.1), PORT (8000; 0 is any free one) and WORKERS (1) say how to
-serve. Ctrl-C or SIGTERM stops all that was started.
+serve. Ctrl-C or SIGTERM stops all that was started: requests in flight have SHUTDOWN_GRACE
+(10) seconds to finish.
 """
 
 import os
@@ -63,9 +64,11 @@ def _serve(stack: ExitStack) -> None:
 
 
 def _run_uvicorn(listener: socket.socket) -> None:
-    workers = int(os.environ.get("WORKERS") or 1)
-    # No lifespan: Django has none.
-    config = uvicorn.Config("asgi:application", workers=workers, lifespan="off")
+    config = uvicorn.Config(
+        "asgi:application",
+        workers=int(os.environ.get("WORKERS") or 1),
+        timeout_graceful_shutdown=int(os.environ.get("SHUTDOWN_GRACE") or 10),
+    )
     listener.listen(config.backlog)  # from here on a client waits and is not refused
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -76,10 +79,8 @@ def _run_uvicorn(listener: socket.socket) -> None:
     try        curl {base}/graphql -H 'content-type: application/json' \\
                  -d '{{"query": "{{ __schema {{ queryType {{ fields {{ name }} }} }} }}"}}'""",
     )
-    if workers > 1:
-        Multiprocess(config, sockets=[listener]).run()
-    else:
-        uvicorn.Server(config).run(sockets=[listener])
+    # One worker is a process, too: whatever hangs in it, it ends with its grace period.
+    Multiprocess(config, sockets=[listener]).run()
 
 
 def _address() -> tuple[str, int]:

@@ -8,7 +8,7 @@
 | CSRF_TRUSTED_ORIGINS | none                     | other origins that may POST, comma separated   |
 | DATABASE_URL         | SQLite in RUN_DIR        | where what is committed is kept                |
 | DATABASE_POOL_SIZE   | 20                       | PostgreSQL connections a worker; 0: no pool    |
-| REDIS_URL            | redis://127.0.0.1:6379/0 | drafts, the cache of sessions, wake-ups        |
+| REDIS_URL            | redis://127.0.0.1:6379/0 | drafts and wake-ups                            |
 | GQL_CLUSTER          | {}                       | the engine's settings, as JSON                 |
 | LOG_LEVEL            | INFO                     | what is logged, to stderr                      |
 | RUN_DIR              | .run                     | where `make run` keeps its data                |
@@ -16,15 +16,16 @@
 Behind a proxy that ends TLS, uvicorn has to be told to trust it (`FORWARDED_ALLOW_IPS`).
 """
 
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from redis.asyncio.retry import Retry as AsyncRetry
+from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 env = environ.Env()
 
@@ -70,6 +71,17 @@ TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 
 
+# A server that is gone without a word is given up after some seconds; by default it takes TCP
+# minutes, or hours where nothing is being sent. None of these has a meaning on a Unix socket.
+POSTGRES_TIMEOUTS = {
+    "connect_timeout": 2,  # seconds
+    "keepalives_idle": 5,  # seconds
+    "keepalives_interval": 2,  # seconds
+    "keepalives_count": 2,
+    "tcp_user_timeout": 5000,  # milliseconds
+}
+
+
 def database(url: str, pool_size: int) -> dict[str, Any]:
     """The settings of the database at `url`, fit for concurrent writers under ASGI.
 
@@ -91,9 +103,13 @@ def database(url: str, pool_size: int) -> dict[str, Any]:
         }
     elif settings["ENGINE"] == "django.db.backends.postgresql":
         settings |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True}
-        options.setdefault("connect_timeout", 3)  # seconds
+        for name, value in POSTGRES_TIMEOUTS.items():
+            options.setdefault(name, value)
         if pool_size:
+            from config.postgres import Connection  # noqa: PLC0415 - psycopg is an extra
+
             options["pool"] = {
+                "connection_class": Connection,
                 "min_size": 1,
                 "max_size": pool_size,
                 "timeout": 2,  # seconds that a request waits for a connection
@@ -111,27 +127,25 @@ DATABASES = {
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 GQL_CLUSTER = {"REDIS_URL": REDIS_URL} | env.json("GQL_CLUSTER", default={})
-# By default redis-py tries ten times: a Redis that hangs would hang its caller for a minute.
-REDIS_TIMEOUTS = {"socket_connect_timeout": 2, "socket_timeout": 2}  # seconds
-CACHES = {
-    "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": REDIS_URL,
-        "OPTIONS": REDIS_TIMEOUTS | {"retry": Retry(NoBackoff(), 1)},
-    },
-}
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {
             "hosts": [
-                REDIS_TIMEOUTS | {"address": REDIS_URL, "retry": AsyncRetry(NoBackoff(), 1)},
+                {
+                    "address": REDIS_URL,
+                    "socket_connect_timeout": 1,  # seconds
+                    "socket_timeout": 1,
+                    # By default ten times: a Redis that hangs would hang its caller for a minute.
+                    "retry": Retry(NoBackoff(), 1, (RedisConnectionError,)),
+                },
             ],
         },
     },
 }
 
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+# In the database alone: a cache in Redis would fail with it.
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = not DEBUG
@@ -148,3 +162,7 @@ LOGGING = {
     # Django's own handler would print each message a second time.
     "loggers": {"django": {"handlers": []}},
 }
+
+# graphql-core drops the coroutines that it has not begun when an operation is cancelled, as it is
+# when its socket closes. Nothing is lost, and Python would warn. In tests it is an error, as ever.
+warnings.filterwarnings("ignore", "coroutine '.*' was never awaited", RuntimeWarning)

@@ -14,6 +14,10 @@ class Settings:
     """What `GQL_CLUSTER` may hold, with the defaults. Times are in seconds."""
 
     REDIS_URL: str = "redis://127.0.0.1:6379/0"
+    STORE_TIMEOUT: float = 2.0
+    """How long a call of the draft store may take before the store counts as away."""
+    STORE_CONNECT_TIMEOUT: float = 1.0
+    """How long it may take of that to connect, or to get a connection that is free."""
     KEY_PREFIX: str = "gqlc"
     """Begins every Redis key; services that share a Redis need different ones."""
     DRAFT_TTL: int = 7 * 24 * 3600
@@ -24,8 +28,16 @@ class Settings:
     """About how many versions of a draft can be replayed; behind that comes a snapshot."""
     POLL_INTERVAL: float = 2.0
     """How late an event is at most when the channel layer has lost its wake-up."""
-    COMMIT_LEASE: int = 30
-    """How long a commit may take before others may find out whether it is still alive."""
+    MAX_BACKLOG: int = 256
+    """How many events a slow subscriber may fall behind before it gets a snapshot instead."""
+    EXPIRY_NOTICE: float = 900.0
+    """How long before a draft's expiry those who watch it are told."""
+    PRESENCE_BEAT: float = 5.0
+    """How often a worker says who watches drafts there."""
+    PRESENCE_TTL: float = 15.0
+    """When a watcher counts as gone whose worker says no more; three beats or so."""
+    COMMIT_LEASE: float = 10
+    """How long a commit whose worker died blocks its draft; a living worker renews it."""
     CACHE_BYTES: int = 64 * 1024 * 1024
     """How much of drafts a worker keeps in memory."""
     MAX_CHANGES: int = 1000
@@ -34,6 +46,10 @@ class Settings:
     """How much one request may write to a draft."""
     SESSION_AGE: int = 30 * 24 * 3600
     """How long a session token is valid."""
+    SHARE_AGE: int = 7 * 24 * 3600
+    """How long a link to a draft is valid."""
+    MAX_MEMBERS: int = 100
+    """How many sessions may join a draft besides its owner."""
 
     @property
     def draft_ttl(self) -> timedelta:

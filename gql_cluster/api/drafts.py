@@ -4,24 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 import strawberry_django
 from strawberry.relay import Node
 
+from gql_cluster.api.context import caller_of
 from gql_cluster.api.deltas import NodeChange, node_changes
 from gql_cluster.api.errors import ClusterErrorEntry, ConflictEntry
 from gql_cluster.api.ids import draft_type
+from gql_cluster.api.pages import LONGEST_PAGE, PAGE, page_size
+from gql_cluster.api.presence import DraftEditor, draft_editors
+from gql_cluster.api.roots import root_field
 from gql_cluster.api.served import Served, instance_of
+from gql_cluster.domain.draft import Draft as Header
 from gql_cluster.domain.draft import DraftState
 from gql_cluster.domain.error import NotFoundError
+from gql_cluster.domain.history import can_redo, can_undo
 from gql_cluster.domain.node import Json
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.service import read
+from gql_cluster.service.dry_run import draft_conflicts, draft_errors
+from gql_cluster.service.log import history
+from gql_cluster.service.presence import editors_of
 from gql_cluster.service.view import View
+
+if TYPE_CHECKING:
+    from gql_cluster.api.events import DraftEvent
 
 strawberry.enum(
     DraftState, description="Whether a draft takes changes. A closed one can be read for a while."
@@ -80,6 +92,26 @@ class Draft(Node):
         """Tell whether a commit would save anything."""
         return bool(await read.draft_changes(self.served.engine, self.view))
 
+    @strawberry.field(description="Whether the caller has a change set of its own to undo.")
+    def can_undo(self, info: strawberry.Info) -> bool:
+        """Tell whether `undoDraft` finds something."""
+        return self._can(can_undo, info)
+
+    @strawberry.field(description="Whether the caller has undone what it can still redo.")
+    def can_redo(self, info: strawberry.Info) -> bool:
+        """Tell whether `redoDraft` finds something."""
+        return self._can(can_redo, info)
+
+    def _can(self, can: Callable[[Header, str, int], bool], info: strawberry.Info) -> bool:
+        draft = self.view.draft
+        log_length = self.served.engine.parts.settings.LOG_LENGTH
+        session = caller_of(info).session
+        return (
+            session is not None
+            and draft.state is DraftState.OPEN
+            and can(draft, session, log_length)
+        )
+
     @strawberry.field(description="When it was opened.")
     def created_at(self) -> datetime:
         """Return the time of opening."""
@@ -104,17 +136,40 @@ class Draft(Node):
     @strawberry.field(description="What a commit would refuse now: a dry run.")
     async def errors(self) -> list[ClusterErrorEntry]:
         """Return what is wrong with the whole cluster."""
-        problems = await read.draft_errors(self.served.engine, self.view)
+        problems = await draft_errors(self.served.engine, self.view)
         return [ClusterErrorEntry(problem=problem) for problem in problems]
 
     @strawberry.field(description="What a commit would find changed underneath: a dry run.")
     async def conflicts(self) -> list[ConflictEntry]:
         """Return what others have saved that this draft changes, too."""
-        conflicts = await read.draft_conflicts(self.served.engine, self.view)
+        conflicts = await draft_conflicts(self.served.engine, self.view)
         cluster = self.view.cluster
         return [ConflictEntry(conflict=conflict, cluster=cluster) for conflict in conflicts]
 
+    @strawberry.field(description="The sessions that watch it now, the longest first.")
+    async def editors(self) -> list[DraftEditor]:
+        """Return who watches the draft."""
+        return draft_editors(await editors_of(self.served.engine, self.view.draft.id))
+
+    @strawberry.field(
+        description=(
+            f"What happened to it behind the version `after`, oldest first: {PAGE} events unless "
+            f"told, {LONGEST_PAGE} at most. About `LOG_LENGTH` are kept."
+        )
+    )
+    async def history(
+        self, first: int | None = None, after: int | None = None
+    ) -> list[Annotated[DraftEvent, strawberry.lazy("gql_cluster.api.events")]]:
+        """Return a page of the log."""
+        from gql_cluster.api.events import past_events  # noqa: PLC0415 - events are of drafts
+
+        entries = await history(self.served.engine, self.view, page_size(first), after or 0)
+        return past_events(entries, self.view, self.served)
+
     cluster: Node = strawberry.field(resolver=_cluster, description=_CLUSTER)
+
+
+root_field(Draft.__strawberry_definition__.get_field("history"))  # type: ignore[attr-defined]
 
 
 def make_draft_type(cluster: Cluster, served: Served) -> Any:

@@ -10,6 +10,7 @@ from strawberry.scalars import JSON
 
 from gql_cluster.api.values import client_value, graphql_name, graphql_path, model_at
 from gql_cluster.domain.error import ClusterError, Conflict, ConflictError, ConflictKind, Problem
+from gql_cluster.domain.undo import Kept, KeptReason
 from gql_cluster.orm.describe import Cluster
 
 
@@ -143,6 +144,38 @@ class ConflictEntry:
         model = model_at(self.cluster, self.conflict.path)
         shown: JSON | None = client_value(model, self.conflict.field, value)
         return shown
+
+
+strawberry.enum(KeptReason, description="Why a part of a change set was not undone.")
+
+
+@strawberry.type(
+    name="KeptPart", description="A part of a change set that was not undone, and stays as it is."
+)
+class KeptEntry:
+    """A `Kept` as a client sees it."""
+
+    kept: strawberry.Private[Kept]
+
+    @strawberry.field(description="Why it was not undone.")
+    def reason(self) -> KeptReason:
+        """Name the reason."""
+        return self.kept.reason
+
+    @strawberry.field(description="The node that it is about.")
+    def key(self) -> strawberry.ID:
+        """Name the node."""
+        return strawberry.ID(self.kept.key)
+
+    @strawberry.field(description="From the root: relation, key, relation, key, ….")
+    def path(self, info: strawberry.Info) -> list[str]:
+        """Lead from the root to the node, or on to the field."""
+        return graphql_path(info, self.kept.path)
+
+    @strawberry.field(description="The field; null for the whole node, or for its place.")
+    def field(self, info: strawberry.Info) -> str | None:
+        """Name the field."""
+        return None if self.kept.field is None else graphql_name(info, self.kept.field)
 
 
 def entries(error: ClusterError) -> list[ClusterErrorEntry]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,24 +10,29 @@ import strawberry
 from gql_cluster.api import ids
 from gql_cluster.api.changes import to_changes, to_root
 from gql_cluster.api.context import caller_of
-from gql_cluster.api.errors import entries
-from gql_cluster.api.events import event_of
+from gql_cluster.api.draft_mutations import draft_fields
 from gql_cluster.api.inputs import InputTypes
-from gql_cluster.api.payloads import DraftPayload, Payloads, answered
-from gql_cluster.api.roots import root_field
+from gql_cluster.api.payloads import Payloads, answered
+from gql_cluster.api.presence import focus_field
+from gql_cluster.api.requests import (
+    ChangeId,
+    DraftArgument,
+    ExpectedVersion,
+    OnConflict,
+    checked_change_id,
+    mutation_field,
+)
 from gql_cluster.api.served import Served
-from gql_cluster.domain.error import InvalidChangeError, NotFoundError
+from gql_cluster.api.sharing import sharing_fields
+from gql_cluster.domain.error import ConflictPolicy, InvalidChangeError, NotFoundError
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.service import session
 from gql_cluster.service.commit import commit
-from gql_cluster.service.discard import discard
 from gql_cluster.service.edit import edit
 from gql_cluster.service.open import open_copy, open_new, open_saved
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.view import View
-
-_MAX_CHANGE_ID = 200
 
 Pk = Annotated[
     strawberry.ID | None, strawberry.argument(description="Which saved cluster to open.")
@@ -43,21 +47,10 @@ Resume = Annotated[
     bool | None,
     strawberry.argument(description="Return the session's own open draft, if there is one."),
 ]
-DraftArgument = Annotated[
-    strawberry.ID, strawberry.argument(name="draft", description="The draft's id.")
-]
-ExpectedVersion = Annotated[
-    int | None,
+KeepOpen = Annotated[
+    bool | None,
     strawberry.argument(
-        name="expectedVersion",
-        description="Refuse with STALE_VERSION unless the draft is at this version.",
-    ),
-]
-ChangeId = Annotated[
-    strawberry.ID | None,
-    strawberry.argument(
-        name="changeId",
-        description="A name for the request. Sent again, it gives the first outcome again.",
+        description="Let the draft go on from what is saved, instead of closing it."
     ),
 ]
 
@@ -85,7 +78,9 @@ def make_mutation(served: Served, inputs: InputTypes, payloads: dict[str, Payloa
         body[f"open_{name}"] = made.open_field(inputs)
         body[f"edit_{name}"] = made.edit_field(inputs)
         body[f"commit_{name}"] = made.commit_field()
-    body["discard_draft"] = _discard_field(served)
+    body |= draft_fields(served)
+    body |= sharing_fields(served)
+    body["set_focus"] = focus_field(served)
     return strawberry.type(type("DraftMutation", (), body), name="Mutation")
 
 
@@ -134,7 +129,7 @@ class ClusterMutations:
             return await answered(work, self._payloads.refused)
 
         new_type = inputs.new(self._cluster)
-        return _field(
+        return mutation_field(
             f"open{self._cluster.name}Draft",
             resolve,
             "Open a draft: of a saved cluster, a copy, a new one as given, or a new empty one.",
@@ -161,14 +156,14 @@ class ClusterMutations:
                     draft_id,
                     to_changes(self._cluster, changes),
                     expected_version=expected_version,
-                    change_id=_checked(change_id),
+                    change_id=checked_change_id(change_id),
                 )
                 return self._payloads.of(outcome)
 
             return await answered(work, self._payloads.refused)
 
         change: Any = inputs.change(self._cluster)
-        return _field(
+        return mutation_field(
             f"edit{self._cluster.name}Draft",
             resolve,
             "Stage changes, all of them or, with `errors`, none.",
@@ -179,10 +174,12 @@ class ClusterMutations:
     def commit_field(self) -> Any:
         """Return `commitBandDraft`."""
 
-        async def resolve(
+        async def resolve(  # noqa: PLR0913, PLR0917 - the arguments of a field
             info: strawberry.Info,
             draft: DraftArgument,
             expected_version: ExpectedVersion = None,
+            on_conflict: OnConflict = ConflictPolicy.FAIL,
+            keep_open: KeepOpen = False,
             change_id: ChangeId = None,
         ) -> Any:
             async def work() -> Any:
@@ -193,16 +190,18 @@ class ClusterMutations:
                     self._cluster,
                     draft_id,
                     expected_version=expected_version,
-                    change_id=_checked(change_id),
+                    change_id=checked_change_id(change_id),
+                    policy=on_conflict or ConflictPolicy.FAIL,
+                    keep_open=keep_open is True,
                 )
                 return self._payloads.of_commit(committed)
 
             return await answered(work, self._payloads.refused_commit)
 
-        return _field(
+        return mutation_field(
             f"commit{self._cluster.name}Draft",
             resolve,
-            "Save the cluster as the draft has it, in one transaction, and close the draft.",
+            "Save the cluster as the draft has it, in one transaction; the draft is closed then.",
             self._payloads.committed,
         )
 
@@ -225,38 +224,3 @@ class ClusterMutations:
                 raise NotFoundError.of(f"That is no {self._cluster.name} to copy.")
             case _:
                 return {"pk": text}
-
-
-def _discard_field(served: Served) -> Any:
-    async def resolve(info: strawberry.Info, draft: DraftArgument) -> DraftPayload:
-        async def work() -> DraftPayload:
-            outcome = await discard(served.engine, caller_of(info), served.draft_id(draft))
-            return DraftPayload(draft=served.draft(outcome.view), event=event_of(outcome, served))
-
-        payload: DraftPayload = await answered(
-            work, lambda error: DraftPayload(errors=entries(error))
-        )
-        return payload
-
-    return _field("discardDraft", resolve, "Drop a draft, and save nothing of it.", DraftPayload)
-
-
-def _field(
-    name: str, resolve: Callable[..., Any], description: str, payload: Any, **arguments: Any
-) -> Any:
-    """Return a mutation; `arguments` are the types of those that differ by cluster."""
-    resolve.__annotations__.update(arguments)
-    field = strawberry.mutation(
-        resolver=resolve, name=name, description=description, graphql_type=payload
-    )
-    return root_field(field)
-
-
-def _checked(change_id: str | None) -> str | None:
-    if change_id is not None and not (
-        0 < len(change_id) <= _MAX_CHANGE_ID and change_id.isprintable()
-    ):
-        raise InvalidChangeError.of(
-            f"“changeId” has to be 1 to {_MAX_CHANGE_ID} printable characters."
-        )
-    return change_id

@@ -10,13 +10,19 @@ from typing import Any
 import strawberry
 
 from gql_cluster.api.drafts import Draft, saved_field
-from gql_cluster.api.errors import ClusterErrorEntry, ConflictEntry, conflict_entries, entries
+from gql_cluster.api.errors import (
+    ClusterErrorEntry,
+    ConflictEntry,
+    KeptEntry,
+    conflict_entries,
+    entries,
+)
 from gql_cluster.api.events import DraftEvent, event_of
 from gql_cluster.api.failures import is_data
 from gql_cluster.api.ids import SavedId
 from gql_cluster.api.saved_keys import SavedKey, saved_keys
 from gql_cluster.api.served import Served
-from gql_cluster.domain.error import ClusterError
+from gql_cluster.domain.error import ClusterError, ConflictError
 from gql_cluster.domain.node import Json
 from gql_cluster.models import Receipt
 from gql_cluster.orm.describe import Cluster
@@ -74,6 +80,33 @@ class DraftPayload:
     draft: Draft | None = strawberry.field(default=None, description=_DRAFT)
     event: DraftEvent | None = strawberry.field(default=None, description=_EVENT)
     errors: list[ClusterErrorEntry] = strawberry.field(default_factory=list, description=_ERRORS)
+    kept: list[KeptEntry] = strawberry.field(
+        default_factory=list,
+        description="Of an undo or a redo: what could not be taken back, and stays as it is.",
+    )
+    conflicts: list[ConflictEntry] = strawberry.field(
+        default_factory=list,
+        description="Of a rebase: what others saved that this draft changes, too.",
+    )
+
+
+def draft_payload(outcome: Outcome, served: Served) -> DraftPayload:
+    """Return the payload of what was done to a draft."""
+    return DraftPayload(
+        draft=served.draft(outcome.view),
+        event=event_of(outcome, served),
+        kept=[KeptEntry(kept=kept) for kept in outcome.kept],
+    )
+
+
+def refused_payload(error: ClusterError, served: Served, draft: str) -> DraftPayload:
+    """Return the payload of what was refused; `draft` is the id that was sent."""
+    conflicts = (
+        conflict_entries(error, served.cluster_of(draft))
+        if isinstance(error, ConflictError)
+        else []
+    )
+    return DraftPayload(errors=entries(error), conflicts=conflicts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +125,7 @@ class Payloads:
 
     def of_commit(self, committed: Committed) -> Any:
         """Return the payload of a commit."""
-        draft = self.served.draft(committed.view)
+        draft = None if committed.view is None else self.served.draft(committed.view)
         return self.committed(draft=draft, committed=committed, served=self.served)
 
     def refused(self, error: ClusterError) -> Any:
@@ -158,22 +191,31 @@ def _root_pk(payload: Any) -> Json:
     committed: Committed | None = payload.committed
     if committed is None:
         return None
-    return parse_pk(committed.view.cluster.model, committed.receipt.root_pk)
+    served: Served = payload.served
+    cluster = served.cluster_labelled(committed.receipt.cluster)
+    return parse_pk(cluster.model, committed.receipt.root_pk)
 
 
 def _receipt(self: Any) -> Commit | None:
     committed: Committed | None = self.committed
     if committed is None:
         return None
-    model = committed.view.cluster.model
-    return Commit(receipt=committed.receipt, type_name=self.served.registry.name_of(model))
+    return commit_of(committed.receipt, self.served)
 
 
-async def _keys(self: Any) -> list[SavedKey]:
+def _keys(self: Any) -> list[SavedKey]:
     committed: Committed | None = self.committed
     if committed is None:
         return []
-    return await saved_keys(committed.view, self.served, committed.receipt.keys)
+    receipt = committed.receipt
+    cluster = self.served.cluster_labelled(receipt.cluster)
+    return saved_keys(cluster, self.served, receipt.keys, receipt.types)
+
+
+def commit_of(receipt: Receipt, served: Served) -> Commit:
+    """Return a receipt as clients see it."""
+    model = served.cluster_labelled(receipt.cluster).model
+    return Commit(receipt=receipt, type_name=served.registry.name_of(model))
 
 
 async def answered(

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import strawberry
+from asgiref.sync import sync_to_async
 from strawberry.relay import Node, PageInfo
 
 from gql_cluster.api.context import caller_of
 from gql_cluster.api.drafts import Draft
 from gql_cluster.api.ids import DraftId, NodeId, SavedId
+from gql_cluster.api.pages import LONGEST_PAGE, PAGE, page_size
+from gql_cluster.api.payloads import Commit, commit_of
 from gql_cluster.api.roots import root_field
 from gql_cluster.api.served import Served, instance_of
 from gql_cluster.domain.error import NotFoundError
+from gql_cluster.orm.receipts import receipts
 from gql_cluster.service import read
-
-_PAGE = 20
-_LONGEST_PAGE = 100
 
 
 @strawberry.type(description="A draft in a list of drafts.")
@@ -35,8 +37,24 @@ class DraftConnection:
     page_info: PageInfo
 
 
+@strawberry.type(description="A commit in a list of commits.")
+class CommitEdge:
+    """One receipt of a page."""
+
+    node: Commit
+    cursor: str
+
+
+@strawberry.type(description="A page of what was saved of a cluster, the newest first.")
+class CommitConnection:
+    """Some receipts, and whether there are more."""
+
+    edges: list[CommitEdge]
+    page_info: PageInfo
+
+
 def make_query(served: Served) -> type:
-    """Return the fields `node`, `draft` and `drafts` as a type."""
+    """Return the fields `node`, `draft`, `drafts` and `commits` as a type."""
 
     @strawberry.type(name="Query")
     class DraftQuery:
@@ -65,30 +83,62 @@ def make_query(served: Served) -> type:
             return await _draft(served, info, parsed) if isinstance(parsed, DraftId) else None
 
         @strawberry.field(
-            description=f"The caller's open drafts, {_PAGE} unless told, {_LONGEST_PAGE} at most."
+            description=f"The caller's open drafts, {PAGE} unless told, {LONGEST_PAGE} at most."
         )
         async def drafts(
             self, info: strawberry.Info, first: int | None = None, after: str | None = None
         ) -> DraftConnection:
             """Return a page of the caller's drafts."""
-            size = _PAGE if first is None else max(0, min(first, _LONGEST_PAGE))
-            page = await read.get_drafts(served.engine, caller_of(info), first=size, after=after)
+            page = await read.get_drafts(
+                served.engine, caller_of(info), first=page_size(first), after=after
+            )
             edges = [
                 DraftEdge(node=served.draft(view), cursor=view.draft.id) for view in page.views
             ]
-            return DraftConnection(
-                edges=edges,
-                page_info=PageInfo(
-                    has_next_page=page.has_next,
-                    has_previous_page=after is not None,
-                    start_cursor=edges[0].cursor if edges else None,
-                    end_cursor=edges[-1].cursor if edges else None,
-                ),
+            info_ = _page_info([edge.cursor for edge in edges], after, has_next=page.has_next)
+            return DraftConnection(edges=edges, page_info=info_)
+
+        @strawberry.field(
+            description=(
+                "Who saved a cluster by a draft, and when, the newest first: "
+                f"{PAGE} unless told, {LONGEST_PAGE} at most. Empty for one that can't be seen."
             )
+        )
+        async def commits(
+            self,
+            info: strawberry.Info,
+            cluster: strawberry.ID,
+            first: int | None = None,
+            after: str | None = None,
+        ) -> CommitConnection:
+            """Return a page of a cluster's receipts."""
+            parsed = served.parse(cluster)
+            saved = await served.saved(parsed, info) if isinstance(parsed, SavedId) else None
+            found = served.cluster_of_model(type(saved)) if saved is not None else None
+            if saved is None or found is None:
+                return CommitConnection(edges=[], page_info=_page_info([], after, has_next=False))
+            page = await sync_to_async(receipts)(
+                found, str(saved.pk), first=page_size(first), after=after
+            )
+            edges = [
+                CommitEdge(node=commit_of(receipt, served), cursor=str(receipt.pk))
+                for receipt in page.receipts
+            ]
+            info_ = _page_info([edge.cursor for edge in edges], after, has_next=page.has_next)
+            return CommitConnection(edges=edges, page_info=info_)
 
     for field in DraftQuery.__strawberry_definition__.fields:  # type: ignore[attr-defined]
         root_field(field)
     return DraftQuery
+
+
+def _page_info(cursors: Sequence[str], after: str | None, *, has_next: bool) -> PageInfo:
+    return PageInfo(
+        has_next_page=has_next,
+        has_previous_page=after is not None,
+        start_cursor=cursors[0] if cursors else None,
+        end_cursor=cursors[-1] if cursors else None,
+    )
 
 
 async def _draft(served: Served, info: strawberry.Info, id_: DraftId) -> Draft | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import strawberry
 
@@ -10,6 +10,7 @@ from gql_cluster.api.ids import SavedId
 from gql_cluster.api.served import Served
 from gql_cluster.domain.node import Json
 from gql_cluster.domain.tree import Want
+from gql_cluster.orm.describe import Cluster
 from gql_cluster.service.view import View
 
 
@@ -22,14 +23,14 @@ class SavedKey:
     id: strawberry.ID = strawberry.field(description="Its id as a saved object.")
 
 
-async def saved_keys(view: View, served: Served, keys: Mapping[str, Json]) -> list[SavedKey]:
-    """Return the saved nodes of a draft, by key; `keys` maps their keys to primary keys."""
-    await view.load(Want(keys=frozenset(keys)))
+def saved_keys(
+    cluster: Cluster, served: Served, keys: Mapping[str, Json], types: Mapping[str, str]
+) -> list[SavedKey]:
+    """Return the saved nodes of a draft, by key; `keys` gives their primary keys."""
     found: list[SavedKey] = []
     for key, pk in sorted(keys.items()):  # a receipt's JSON has no order on PostgreSQL
-        node = view.snapshot.node(key)
-        if node is not None:
-            name = served.registry.name_of(view.cluster.models[node.type])
+        if key in types:
+            name = served.registry.name_of(cluster.models[types[key]])
             id_ = SavedId(type=name, pk=str(pk))
             found.append(
                 SavedKey(
@@ -37,3 +38,10 @@ async def saved_keys(view: View, served: Served, keys: Mapping[str, Json]) -> li
                 )
             )
     return found
+
+
+async def types_in(view: View, keys: Collection[str]) -> dict[str, str]:
+    """Return the node type of each of these nodes of a draft."""
+    await view.load(Want(keys=frozenset(keys)))
+    nodes = (view.snapshot.node(key) for key in keys)
+    return {node.key: node.type for node in nodes if node is not None}

@@ -57,6 +57,21 @@ class Served:
             raise NotFoundError.of("There is no such draft.")
         return parsed.draft
 
+    def cluster_of_model(self, model: type[Model]) -> Cluster | None:
+        """Return the cluster that a model is the root of, if it is one."""
+        return next((each for each in self.clusters.values() if each.model is model), None)
+
+    def cluster_labelled(self, label: str) -> Cluster:
+        """Return the cluster whose root model has a label, such as `bands.Band`."""
+        return next(each for each in self.clusters.values() if each.label == label)
+
+    def cluster_of(self, text: str) -> Cluster:
+        """Return the cluster that the global id of a draft is of; raises `NotFoundError`."""
+        parsed = self.parse(text)
+        if not isinstance(parsed, ids.DraftId):
+            raise NotFoundError.of("There is no such draft.")
+        return self.clusters[parsed.cluster]
+
     async def saved(self, id_: ids.SavedId, info: strawberry.Info) -> Model | None:
         """Return a saved object, None where it is not there or its type hides it."""
         type_ = self._types.get(id_.type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from gql_cluster.api.events import DraftEvent, draft_event
 from gql_cluster.api.roots import root_field
 from gql_cluster.api.served import Served
 from gql_cluster.service.read import get_draft
-from gql_cluster.service.watch import Event, watch
+from gql_cluster.service.watch import Event, Notice, watch
 
 
 def make_subscription(served: Served) -> type:
@@ -40,7 +40,7 @@ def make_subscription(served: Served) -> type:
         name="draftEvents",
         description=(
             "What happens to a draft, each event once and in order. It ends behind the event "
-            "that closes the draft."
+            "that closes the draft, or its expiry. As long as it runs, the caller is an editor."
         ),
         graphql_type=DraftEvent,
     )
@@ -48,8 +48,10 @@ def make_subscription(served: Served) -> type:
     return strawberry.type(type("DraftSubscription", (), body), name="Subscription")
 
 
-async def _shown(events: AsyncIterator[Event], served: Served) -> AsyncIterator[DraftEvent]:
+async def _shown(
+    events: AsyncGenerator[Event | Notice, None], served: Served
+) -> AsyncIterator[DraftEvent]:
     # Closed with this one, so that nothing listens any more for a subscriber that is gone.
-    async with aclosing(events):  # type: ignore[type-var]
+    async with aclosing(events):
         async for event in events:
             yield draft_event(event, served)

@@ -85,8 +85,8 @@ class Copy:
 
     def advance(self, entry: Entry, draft: Draft) -> None:
         """Take the next entry of the log, and the header as it is then."""
-        if entry.version != self.version + 1:
-            msg = f"entry {entry.version} does not follow version {self.version}"
+        if entry.previous != self.version:
+            msg = f"entry {entry.version} follows {entry.previous}, not {self.version}"
             raise ValueError(msg)
         for delta in entry.deltas:
             self._advance(delta, entry.version)
@@ -99,9 +99,16 @@ class Copy:
 
     def settle(self, keys: Mapping[str, Json]) -> None:
         """Take what a commit has saved: a new cluster has a root in the database from then on."""
-        self.saved = keys
+        self.saved = {**self.saved, **keys}
+        for key, pk in keys.items():
+            if (node := self._nodes.get(key)) is not None:
+                self._nodes[key] = replace(node, pk=pk)
         if self.draft.pk is None:
             self.draft = replace(self.draft, pk=keys.get(ROOT_KEY))
+
+    def renew(self, draft: Draft) -> None:
+        """Take a newer header of this very version: who may see the draft, how long it lives."""
+        self.draft = replace(draft, pk=self.draft.pk if draft.pk is None else draft.pk)
 
     def _trim(self) -> None:
         needed = min((each.version for each in self._snapshots), default=self.version)
@@ -113,11 +120,23 @@ class Copy:
 
         They are kept as long as a snapshot needs them; `size` is their bytes as stored.
         """
-        oldest = self._entries[0].version if self._entries else self.version + 1
-        earlier = [entry for entry in entries if entry.version < oldest]
-        if earlier and earlier[-1].version == oldest - 1:
+        reach = self._entries[0].previous if self._entries else self.version
+        earlier = [entry for entry in entries if entry.version <= reach]
+        if earlier and earlier[-1].version == reach:
             self._entries.extendleft(reversed(earlier))
             self.size += size
+            self._bury(earlier)
+
+    def _bury(self, earlier: Sequence[Entry]) -> None:
+        """Know the nodes that left before this copy began: earlier versions have them."""
+        gone: dict[str, Node] = {}
+        for delta in (delta for entry in earlier for delta in entry.deltas):
+            if isinstance(delta, Removed):
+                gone[delta.node.key] = replace(delta.node, removed=True)
+            elif isinstance(delta, Added):
+                gone.pop(delta.node.key, None)
+        for key, node in gone.items():
+            self._nodes.setdefault(key, node)
 
     def hold(self, snapshot: Snapshot) -> None:
         """Keep what a snapshot needs as long as somebody holds it."""
@@ -153,9 +172,15 @@ class Copy:
         """Return the entries behind a version, None where not all of them are kept."""
         if after >= self.version:
             return []
-        if not self._entries or self._entries[0].version > after + 1:
+        if not self._entries or self._entries[0].previous > after:
             return None
-        return [entry for entry in self._entries if entry.version > after]
+        behind = [entry for entry in self._entries if entry.version > after]
+        # A version that is not one of this history, or was skipped, has no followers.
+        return behind if behind[0].previous == after else None
+
+    def entry(self, version: int) -> Entry | None:
+        """Return what a version did, None where that is not kept here."""
+        return next((each for each in self._entries if each.version == version), None)
 
     def is_taken(self, key: str) -> bool:
         """Tell whether a key is known to have been given out."""
@@ -169,8 +194,19 @@ class Copy:
             raise NotLoadedError(key) from None
         for delta in self._undone(version):
             if key_of(delta) == key:
-                node = None if isinstance(delta, Added) else advance(node, invert(delta), version)
+                # One that came back was a tombstone before, and its version is an older one.
+                is_born = isinstance(delta, Added) and delta.node.version > version
+                node = None if is_born else advance(node, invert(delta), version)
+        if node is not None and node.pk is not None and self._is_named_behind(version, node):
+            node = replace(node, pk=None)
         return node
+
+    def _is_named_behind(self, version: int, node: Node) -> bool:
+        """Tell whether it was a commit behind a version that gave a node its primary key."""
+        if node.key in {ROOT_KEY, f"{node.type}:{node.pk}"}:
+            return False
+        first = (e.version for e in self._entries if e.keys is not None and node.key in e.keys)
+        return next(first, version) > version
 
     def siblings_at(self, version: int, parent: str, relation: str) -> Siblings:
         """Return the children as they were at a version; raises `NotLoadedError`."""

@@ -116,6 +116,8 @@ def difference(before: Node | None, after: Node) -> list[Delta]:
         if after.removed:
             return [Removed(node=replace(before, removed=False))] if before and was_there else []
         return [Added(node=after)]
+    if (before.parent, before.relation) != (after.parent, after.relation):
+        return [Removed(node=before), Added(node=after)]
     names = [name for name, value in after.fields.items() if before.fields.get(name) != value]
     deltas: list[Delta] = []
     if names:

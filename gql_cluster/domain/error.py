@@ -31,6 +31,15 @@ class ConflictKind(Enum):
     DELETED = "DELETED"
     CHANGED = "CHANGED"
     ORDER = "ORDER"
+    UNIQUE = "UNIQUE"
+
+
+class ConflictPolicy(Enum):
+    """What becomes of conflicts: refused, or decided for one side."""
+
+    FAIL = "FAIL"
+    MINE = "MINE"
+    THEIRS = "THEIRS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +47,9 @@ class Conflict:
     """One field or node that was changed both in the draft and in the database since the base.
 
     `DELETED`: edited in the draft, deleted in the database. `CHANGED`: removed in the draft,
-    changed in the database. `ORDER`: reordered in the draft, and the siblings in the database
-    are not those of the base any more; `key` is then the parent's.
+    changed in the database. `ORDER`: both put the same children into different places; `key` is
+    then the parent's and `field` the relation. `UNIQUE`: both gave two nodes a value that only
+    one may have; `key` is the draft's node.
     """
 
     kind: ConflictKind
@@ -97,6 +107,12 @@ class NotFoundError(ClusterError):
     code = ErrorCode.NOT_FOUND
 
 
+class ForbiddenError(ClusterError):
+    """The caller may see it, and may not do that: only the draft's owner may."""
+
+    code = ErrorCode.FORBIDDEN
+
+
 class InvalidChangeError(ClusterError):
     """A change that can't be staged: unknown key, wrong relation, read-only field and the like."""
 
@@ -124,6 +140,16 @@ class ConflictError(ClusterError):
         """Take the conflicts beside the problems that tell of them."""
         super().__init__(*problems)
         self.conflicts = conflicts
+
+    @classmethod
+    def about(cls, conflicts: Sequence[Conflict]) -> Self:
+        """Make the error of some conflicts."""
+        message = "This was changed by others since the draft began."
+        problems = (
+            Problem(code=cls.code, message=message, key=each.key, field=each.field, path=each.path)
+            for each in conflicts
+        )
+        return cls(*problems, conflicts=conflicts)
 
 
 class ClosedError(ClusterError):

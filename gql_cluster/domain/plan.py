@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gql_cluster.domain.delta import Added, Delta, Related, Removed, difference
+from gql_cluster.domain.delta import Added, Delta, Removed, difference
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.spec import ClusterSpec
 from gql_cluster.domain.tree import Tree, Want, is_alive
@@ -38,9 +38,8 @@ class Plan:
         if key in self.added:
             return self.added[key].sets.get(name, ()), ()
         if key in self.updated:
-            for delta in difference(*self.updated[key]):
-                if isinstance(delta, Related) and delta.set == name:
-                    return delta.added, delta.removed
+            was, pks = (node.sets.get(name, ()) for node in self.updated[key])
+            return tuple(p for p in pks if p not in was), tuple(p for p in was if p not in pks)
         return (), ()
 
 
@@ -57,10 +56,12 @@ def differences(plan: Plan) -> list[Delta]:
 
 
 def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | None]) -> Plan:
-    """Return the plan of a draft, of which the touched nodes and those above are loaded.
+    """Return the plan of a draft, of which the touched nodes and all above them are loaded.
 
-    `touched` gives each touched node as it was in the base, None where it was not there.
+    `touched` gives each touched node as it was in the base, None or a tombstone where it was
+    not there. What is above it in the base is loaded as well.
     """
+    touched = {key: None if node and node.removed else node for key, node in touched.items()}
     added: dict[str, Node] = {}
     updated: dict[str, tuple[Node, Node]] = {}
     removed: dict[str, Node] = {}
@@ -69,12 +70,11 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
         node = tree.node(key)
         if node is None:
             continue
-        if node.removed:
-            above = tree.node(node.parent) if node.parent is not None else None
+        if node.removed or not is_alive(tree.node, node):
+            # Below what it was saved below, which is another where the draft has put it back.
+            above = tree.node(before.parent) if before and before.parent is not None else None
             if before is not None and above is not None and is_alive(tree.node, above):
                 removed[key] = before
-            continue
-        if not is_alive(tree.node, node):
             continue
         if before is None:
             added[key] = node
@@ -82,14 +82,14 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
             updated[key] = (before, node)
         else:
             continue
-        if _has_order(cluster, tree, node) and (before is None or before.rank != node.rank):
+        if is_placed_anew(before, node) and order_field(cluster, tree.node, node) is not None:
             reordered.add((node.parent or "", node.relation or ""))
     changed = [*added.values(), *(after for _, after in updated.values()), *removed.values()]
     return Plan(
-        added=_in_order(added, tree),
+        added=parents_first(added, tree),
         updated=updated,
         removed=removed,
-        ancestors=_ancestors(tree, changed, added),
+        ancestors=ancestors(tree.node, changed, added),
         reordered=frozenset(reordered),
         base={key: node for key, node in touched.items() if node is not None},
     )
@@ -105,21 +105,32 @@ def wants(cluster: ClusterSpec, plan: Plan) -> Want:
     return Want(families=plan.reordered | below_removed)
 
 
-def _has_order(cluster: ClusterSpec, tree: Tree, node: Node) -> bool:
-    if node.parent is None or node.relation is None:
-        return False
-    above = tree.node(node.parent)
-    if above is None:
-        return False
-    return cluster.nodes[above.type].relations[node.relation].order_field is not None
+def order_field(
+    cluster: ClusterSpec, node_of: Callable[[str], Node | None], node: Node
+) -> str | None:
+    """Return the field that holds a node's place among its siblings, None where there is none."""
+    above = node_of(node.parent) if node.parent is not None else None
+    if above is None or node.relation is None:
+        return None
+    return cluster.nodes[above.type].relations[node.relation].order_field
 
 
-def _ancestors(tree: Tree, nodes: list[Node], added: Mapping[str, Node]) -> dict[str, Node]:
+def is_placed_anew(before: Node | None, node: Node) -> bool:
+    """Tell whether a node stands at another place than before, or was not there."""
+    if before is None:
+        return True
+    return (before.parent, before.relation, before.rank) != (node.parent, node.relation, node.rank)
+
+
+def ancestors(
+    node_of: Callable[[str], Node | None], nodes: Iterable[Node], added: Mapping[str, Node]
+) -> dict[str, Node]:
+    """Return every node above some others that is not added itself, by key."""
     found: dict[str, Node] = {}
     for node in nodes:
         key = node.parent
         while key is not None and key not in found:
-            above = tree.node(key)
+            above = node_of(key)
             if above is None:
                 break
             if key not in added:
@@ -128,8 +139,8 @@ def _ancestors(tree: Tree, nodes: list[Node], added: Mapping[str, Node]) -> dict
     return found
 
 
-def _in_order(added: Mapping[str, Node], tree: Tree) -> dict[str, Node]:
-    """Sort added nodes so that each comes behind its parent, siblings by rank."""
+def parents_first(nodes: Mapping[str, Node], tree: Tree) -> dict[str, Node]:
+    """Sort nodes so that each comes behind its parent, siblings by rank."""
 
     def place(node: Node) -> tuple[tuple[str, str], ...]:
         steps: list[tuple[str, str]] = []
@@ -139,4 +150,4 @@ def _in_order(added: Mapping[str, Node], tree: Tree) -> dict[str, Node]:
             above = tree.node(above.parent)
         return tuple(reversed(steps))
 
-    return {node.key: node for node in sorted(added.values(), key=place)}
+    return {node.key: node for node in sorted(nodes.values(), key=place)}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
@@ -14,12 +14,12 @@ from django.db.models import Model
 from gql_cluster.domain.error import (
     Conflict,
     ConflictError,
+    ConflictPolicy,
     DatabaseUnavailableError,
-    ErrorCode,
     Problem,
     ValidationFailedError,
 )
-from gql_cluster.domain.merge import find_conflicts
+from gql_cluster.domain.merge import Clash, merge
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import keeps_numbers, numbers
@@ -32,15 +32,24 @@ from gql_cluster.orm.merged import Merged
 from gql_cluster.orm.save import REFUSED, Saver
 from gql_cluster.orm.saved import Now, read_now
 from gql_cluster.orm.unique import Uniqueness
-from gql_cluster.orm.validate import by_type, problem, validate
+from gql_cluster.orm.validate import Checked, by_type, problem, validate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What a commit would find now."""
+    """What a commit would find now.
 
-    problems: Sequence[Problem]
-    conflicts: Sequence[Conflict]
+    `is_apart` says that only a merge of the whole cluster tells.
+    """
+
+    problems: Sequence[Problem] = ()
+    conflicts: Sequence[Conflict] = ()
+    clashes: Sequence[Clash] = ()
+    is_apart: bool = False
+
+
+class ApartError(Exception):
+    """Others changed what only a merge of the whole cluster can join with the draft's changes."""
 
 
 def dry_run(family: Family, plan: Plan) -> DryRun:
@@ -48,19 +57,26 @@ def dry_run(family: Family, plan: Plan) -> DryRun:
     using = router.db_for_read(family.cluster.model)
     work = _Work(family, plan, using, lock=False)
     if work.conflicts:
-        return DryRun(problems=(), conflicts=work.conflicts)
-    return DryRun(problems=work.problems(), conflicts=())
+        return DryRun(conflicts=work.conflicts)
+    if work.is_apart:
+        return DryRun(is_apart=True)
+    checked = work.check()
+    return DryRun(
+        problems=() if checked.clashes else checked.problems,
+        conflicts=work.conflicts_of(checked.clashes),
+        clashes=checked.clashes,
+    )
 
 
-def commit(family: Family, plan: Plan, receipt: Receipt, *, until: float) -> Receipt:
+def commit(family: Family, plan: Plan, receipt: Receipt, *, until: Callable[[], float]) -> Receipt:
     """Save the cluster and its receipt, or nothing at all.
 
-    A commit that is not done `until` then (`time.monotonic()`) is given up: others may hold
-    it for dead from then on.
+    A commit that is not done at `until()` (`time.monotonic()`) is given up: others may hold it
+    for dead from then on.
 
-    The receipt goes in first and is unique to the draft: of two commits of one draft, the
+    The receipt goes in first and is unique to the version: of two commits of one version, the
     second waits here for the first and then fails with Django's `IntegrityError`. Raises
-    `ConflictError`, `ValidationFailedError` and `DatabaseUnavailableError`.
+    `ConflictError`, `ApartError`, `ValidationFailedError` and `DatabaseUnavailableError`.
     """
     using = router.db_for_write(family.cluster.model)
     with transaction.atomic(using=using):
@@ -75,58 +91,29 @@ def commit(family: Family, plan: Plan, receipt: Receipt, *, until: float) -> Rec
                     connection.check_constraints()
         except IntegrityError as exc:
             raise ValidationFailedError(problem(family, None, None, REFUSED)) from exc
-        if time.monotonic() > until:
+        if time.monotonic() > until():
             raise DatabaseUnavailableError.of("The commit took too long; nothing was saved.")
     return receipt
-
-
-def committed(draft_id: str, cluster_model: type[Model]) -> Receipt | None:
-    """Return a draft's receipt, None where it was not committed and never will be unasked.
-
-    A commit of it that is still running is waited for.
-    """
-    using = router.db_for_write(cluster_model)
-    fence = Receipt(draft_id=draft_id, version=0)
-    try:
-        with transaction.atomic(using=using):
-            fence.save(using=using, force_insert=True)
-            transaction.set_rollback(True, using=using)
-    except IntegrityError:
-        return receipt_of(draft_id, cluster_model)
-    return None
-
-
-def receipt_of(draft_id: str, cluster_model: type[Model]) -> Receipt | None:
-    """Return a draft's receipt, None where it is not committed yet; waits for nothing."""
-    using = router.db_for_write(cluster_model)
-    return Receipt.objects.using(using).filter(draft_id=draft_id).first()
 
 
 def _commit(family: Family, plan: Plan, receipt: Receipt, using: str) -> None:
     work = _Work(family, plan, using, lock=True)
     if work.conflicts:
-        raise ConflictError(
-            *(
-                Problem(
-                    code=ErrorCode.CONFLICT,
-                    message="This was changed by others since the draft began.",
-                    key=conflict.key,
-                    field=conflict.field,
-                    path=conflict.path,
-                )
-                for conflict in work.conflicts
-            ),
-            conflicts=work.conflicts,
-        )
-    problems = work.problems()
-    if problems:
-        raise ValidationFailedError(*problems)
+        raise ConflictError.about(work.conflicts)
+    if work.is_apart:
+        raise ApartError
+    checked = work.check()
+    if checked.clashes:
+        raise ConflictError.about(work.conflicts_of(checked.clashes))
+    if checked.problems:
+        raise ValidationFailedError(*checked.problems)
     if not plan.is_empty:
         work.save()
     keys = work.keys()
     receipt.keys = keys
+    receipt.types = work.types()
     receipt.root_pk = str(keys[ROOT_KEY])
-    receipt.save(using=using, update_fields=["keys", "root_pk"])
+    receipt.save(using=using, update_fields=["keys", "types", "root_pk"])
 
 
 class _Work:
@@ -137,12 +124,34 @@ class _Work:
         self._plan = plan
         self._using = using
         self._now: Now = read_now(family, plan, using, lock=lock)
-        self.conflicts = find_conflicts(plan, self._now.saved, self._path)
+        self.conflicts = self.conflicts_of(())
         self._written: dict[str, Model] = {}
-        if not self.conflicts:
+        if not self.conflicts and not self.is_apart:
             self._write_over()
 
-    def problems(self) -> list[Problem]:
+    @property
+    def is_apart(self) -> bool:
+        """Tell whether a merge of the whole cluster is needed.
+
+        So it is where the siblings in a relation to reorder are not those of the base, and where
+        a node that comes back has come back already.
+        """
+        saved = self._now.saved
+        are_others = any(list(base) != list(now) for base, now in saved.orders.values())
+        return are_others or not saved.nodes.keys().isdisjoint(self._plan.added)
+
+    def conflicts_of(self, clashes: Sequence[Clash]) -> Sequence[Conflict]:
+        return merge(
+            self._family.cluster.spec,
+            self._plan,
+            self._now.saved,
+            ConflictPolicy.FAIL,
+            tree=self._family.snapshot,
+            living=lambda _: (),
+            clashes=clashes,
+        ).conflicts
+
+    def check(self) -> Checked:
         return validate(self._family, self._plan, self._written, self._deleted_pks(), self._using)
 
     def save(self) -> None:
@@ -160,6 +169,10 @@ class _Work:
             found[key] = encoder(pk_field(type(instance)))(instance.pk)
         return found
 
+    def types(self) -> dict[str, str]:
+        """Return the node type of each of these nodes."""
+        return {key: self._node(key).type for key in (ROOT_KEY, *self._written)}
+
     def _root(self) -> Model:
         return self._family.instance(self._node(ROOT_KEY))
 
@@ -169,9 +182,8 @@ class _Work:
             raise LookupError(key)
         return node
 
-    def _path(self, key: str) -> tuple[str, ...]:
-        node = self._family.snapshot.node(key)
-        return () if node is None else path_to(self._family.snapshot.node, node)
+    def _depth(self, key: str) -> int:
+        return len(path_to(self._family.snapshot.node, self._node(key)))
 
     def _write_over(self) -> None:
         plan = self._plan
@@ -180,9 +192,10 @@ class _Work:
         saved = {**plan.ancestors, **{key: mine for key, (_, mine) in plan.updated.items()}}
         for key in counted:
             node = self._node(key)
-            if node.pk is not None:
+            # One that was deleted and comes back has its primary key, and is added all the same.
+            if node.pk is not None and key not in plan.added:
                 saved.setdefault(key, node)
-        for key, node in sorted(saved.items(), key=lambda item: len(self._path(item[0]))):
+        for key, node in sorted(saved.items(), key=lambda item: self._depth(item[0])):
             instance = self._now.instances[key]
             self._family.adopt(node, instance)
             attach(instance, self._family.cluster, node, self._family, merged.related)
@@ -208,12 +221,16 @@ class _Work:
             relation = self._family.relation_of(siblings[0])
             if relation is None or relation.order_field is None:
                 continue
-            theirs: Mapping[Json, Json] = self._now.numbers[place]
-            counted.update(
-                numbers(siblings, relation.order_field, also_taken=theirs.values())
-                if keeps_numbers(siblings)
-                else numbers(siblings, relation.order_field)
-            )
+            name, theirs = relation.order_field, self._now.numbers[place]
+            # Others may have given them other numbers in the same order.
+            now = [
+                _with(node, name, theirs[node.pk]) if node.pk in theirs else node
+                for node in siblings
+            ]
+            gone = {n.pk for n in self._plan.removed.values() if (n.parent, n.relation) == place}
+            taken = [number for pk, number in theirs.items() if pk not in gone]
+            also_taken = taken if keeps_numbers(siblings) else ()
+            counted.update(numbers(now, name, also_taken=also_taken))
         return counted
 
     def _in_the_way(self, type_name: str) -> dict[str, Model]:
@@ -240,6 +257,12 @@ class _Work:
         gone: dict[str, set[Json]] = defaultdict(set)
         for key, node in self._plan.removed.items():
             gone[node.type].add(node.pk)
-            for below in self._now.saved.below[key][1].values():
+            # What others have deleted, too, has nothing below it any more.
+            _, is_below = self._now.saved.below.get(key, ({}, {}))
+            for below in is_below.values():
                 gone[below.type].add(below.pk)
         return gone
+
+
+def _with(node: Node, name: str, value: Json) -> Node:
+    return replace(node, fields={**node.fields, name: value})

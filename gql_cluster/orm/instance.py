@@ -12,6 +12,7 @@ from django.db.models import DEFERRED, ForeignKey, Model
 from modelcluster.models import ClusterableModel
 
 from gql_cluster.domain.node import Json, Node, Values
+from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import NodeSpec, RelationSpec
 from gql_cluster.domain.tree import Tree
 from gql_cluster.orm.codec import decode, pk_field
@@ -30,6 +31,9 @@ class Family(Protocol):
     @property
     def snapshot(self) -> Tree:
         """The nodes themselves."""
+
+    def base_of(self, plan: Plan, saved: Node) -> Node | None:
+        """Return what a saved node was in the base, None where it was not in it."""
 
     def children(self, parent: str, relation: str) -> list[Node]:
         """Return the children of a relation, in order."""

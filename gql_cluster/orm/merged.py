@@ -29,6 +29,10 @@ class Merged:
         self._plan = plan
         self._written = written
         self._using = using
+        # A node that was added to the draft before an earlier commit has a key of its own.
+        self._keys = {
+            (node.type, node.pk): key for key, node in (*plan.base.items(), *plan.ancestors.items())
+        }
 
     def related(self, node: Node, name: str) -> list[Model]:
         """Return the instances of a child relation or a many-to-many set."""
@@ -44,7 +48,8 @@ class Merged:
         found: list[Model] = []
         rows = model._default_manager.using(self._using).filter(**{relation.parent_field: parent})
         for row in rows:
-            key = node_key(relation.child, encode_pk(row.pk))
+            pk = encode_pk(row.pk)
+            key = self._keys.get((relation.child, pk)) or node_key(relation.child, pk)
             if key in self._plan.removed:
                 continue
             setattr(row, relation.parent_field, parent)

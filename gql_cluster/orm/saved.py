@@ -16,14 +16,14 @@ from gql_cluster.domain.positions import keeps_numbers
 from gql_cluster.orm.codec import encode, encoder, pk_field
 from gql_cluster.orm.describe import Cluster, stored_fields
 from gql_cluster.orm.instance import Family
-from gql_cluster.orm.load import decode_pk, load_below, members
+from gql_cluster.orm.load import decode_pk, load_below, members, node_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """The saved rows of a commit: as instances, by key, and compared to the base.
 
-    `numbers` are those of all siblings of each reordered relation, by primary key.
+    `numbers` are those of all siblings of each reordered relation, by primary key, in order.
     """
 
     instances: Mapping[str, Model]
@@ -49,16 +49,25 @@ class _Reader:
 
     def read(self) -> Now:
         nodes = self._touched()
-        instances = dict(self._instances(nodes.values()))
+        rows = dict(self._rows(nodes.values()))
+        parents = {key: self._parent_of(nodes[key], row) for key, row in rows.items()}
+        for key in self._plan.added.keys() & rows.keys():
+            if parents[key] != nodes[key].parent:
+                del rows[key]  # perhaps of another cluster
         numbers = {place: self._numbers(place) for place in self._plan.reordered}
         return Now(
-            instances=instances,
+            # A row below another parent by now is not touched.
+            instances={key: row for key, row in rows.items() if parents[key] == nodes[key].parent},
             numbers=numbers,
             saved=Saved(
-                nodes=self._as_nodes(nodes, instances),
-                below={key: self._below(node) for key, node in self._plan.removed.items()},
-                siblings={
-                    place: (self._base_numbers(place), numbers[place])
+                nodes=self._as_nodes(nodes, rows, parents),
+                below={
+                    key: self._below(node)
+                    for key, node in self._plan.removed.items()
+                    if key in rows
+                },
+                orders={
+                    place: (self._base_order(place), self._order(place, numbers[place]))
                     for place in numbers
                     if not keeps_numbers(self._family.children(*place))
                 },
@@ -69,13 +78,15 @@ class _Reader:
         plan = self._plan
         nodes = {**plan.ancestors, **plan.removed}
         nodes.update({key: base for key, (base, _) in plan.updated.items()})
+        # What was deleted and comes back may have come back already.
+        nodes.update({key: node for key, node in plan.added.items() if node.pk is not None})
         for place in plan.reordered:
             siblings = self._family.children(*place)
             if not keeps_numbers(siblings):
                 nodes.update({node.key: nodes.get(node.key, node) for node in siblings if node.pk})
         return nodes
 
-    def _instances(self, nodes: Iterable[Node]) -> Iterator[tuple[str, Model]]:
+    def _rows(self, nodes: Iterable[Node]) -> Iterator[tuple[str, Model]]:
         by_type: dict[str, dict[Json, Node]] = defaultdict(dict)
         for node in nodes:
             by_type[node.type][node.pk] = node
@@ -90,29 +101,32 @@ class _Reader:
                 queryset = queryset.select_for_update(of=_with_parents(model))
             key_of = encoder(pk_field(model))
             for instance in queryset.filter(pk__in=[decode_pk(model, pk) for pk in found]):
-                node = found[key_of(instance.pk)]
-                if self._is_in_place(node, instance):
-                    yield node.key, instance
+                yield found[key_of(instance.pk)].key, instance
 
-    def _is_in_place(self, node: Node, instance: Model) -> bool:
-        """Tell whether a row is still below the same parent."""
+    def _parent_of(self, node: Node, row: Model) -> str | None:
+        """Return the key of the node that a row is below now."""
         relation = self._family.relation_of(node)
-        if relation is None or node.parent is None:
-            return True
-        above = self._family.snapshot.node(node.parent)
-        field: Any = instance._meta.get_field(relation.parent_field)
-        return above is not None and above.pk == encode(field, getattr(instance, field.attname))
+        above = self._family.snapshot.node(node.parent) if node.parent is not None else None
+        if relation is None or above is None:
+            return None
+        field: Any = row._meta.get_field(relation.parent_field)
+        pk = encode(field, getattr(row, field.attname))
+        return above.key if pk == above.pk else node_key(above.type, pk)
 
     def _as_nodes(
-        self, nodes: Mapping[str, Node], instances: Mapping[str, Model]
+        self,
+        nodes: Mapping[str, Node],
+        rows: Mapping[str, Model],
+        parents: Mapping[str, str | None],
     ) -> dict[str, Node]:
         return {
             key: replace(
                 nodes[key],
-                fields=encode_fields(self._cluster, nodes[key].type, instance),
+                parent=parents[key],
+                fields=encode_fields(self._cluster, nodes[key].type, row),
                 sets=self._sets(nodes[key]),
             )
-            for key, instance in instances.items()
+            for key, row in rows.items()
         }
 
     def _sets(self, node: Node) -> Mapping[str, tuple[Json, ...]]:
@@ -128,8 +142,11 @@ class _Reader:
         }
 
     def _below(self, node: Node) -> tuple[Mapping[str, Node], Mapping[str, Node]]:
-        now = {each.key: each for each in load_below(self._cluster, node, self._using)}
-        return dict(self._base_below(node.key, node.type)), now
+        base = dict(self._base_below(node.key, node.type))
+        # A node that was added to the draft before an earlier commit has a key of its own.
+        keys = {(each.type, each.pk): key for key, each in base.items()}
+        now = load_below(self._cluster, node, self._using)
+        return base, {keys.get((each.type, each.pk), each.key): each for each in now}
 
     def _base_below(self, key: str, type_name: str) -> Iterator[tuple[str, Node]]:
         """Yield what the base holds below a removed node, whatever the draft did to it."""
@@ -157,8 +174,12 @@ class _Reader:
         relation = self._cluster.spec.nodes[above.type].relations[relation_name]
         model = self._cluster.models[relation.child]
         field: Any = model._meta.get_field(relation.order_field or "")
-        queryset = model._default_manager.using(self._using).filter(
-            **{relation.parent_field: decode_pk(self._cluster.models[above.type], above.pk)}
+        queryset = (
+            model._default_manager.using(self._using)
+            .filter(
+                **{relation.parent_field: decode_pk(self._cluster.models[above.type], above.pk)}
+            )
+            .order_by(*(model._meta.ordering or ()), "pk")
         )
         key_of = encoder(pk_field(model))
         return {
@@ -166,21 +187,29 @@ class _Reader:
             for pk, number in queryset.values_list("pk", field.attname)
         }
 
-    def _base_numbers(self, place: tuple[str, str]) -> dict[Json, Json]:
+    def _base_order(self, place: tuple[str, str]) -> list[str]:
+        here = [n for n in self._base_children(place) if (n.parent, n.relation) == place]
+        return [node.key for node in sorted(here, key=lambda n: n.rank)]
+
+    def _order(self, place: tuple[str, str], numbers: Mapping[Json, Json]) -> list[str]:
+        """Return the keys of the saved siblings; `numbers` has them by primary key, in order."""
+        keys = {node.pk: node.key for node in self._base_children(place)}
         above = self._family.snapshot.node(place[0])
         if above is None:
-            return {}
-        field = self._cluster.spec.nodes[above.type].relations[place[1]].order_field or ""
-        here = [node for node in self._family.children(*place) if node.pk is not None]
-        nodes = {node.key: node for node in here}
+            return []
+        child = self._cluster.spec.nodes[above.type].relations[place[1]].child
+        return [keys.get(pk) or node_key(child, pk) for pk in numbers]
+
+    def _base_children(self, place: tuple[str, str]) -> Iterable[Node]:
+        """Return the saved siblings as they were in the base, perhaps below another node."""
+        base, added = self._plan.base, self._plan.added
+        # One that was deleted and comes back has its primary key, and is added all the same.
+        here = [n for n in self._family.children(*place) if n.pk is not None and n.key not in added]
+        nodes = {node.key: base.get(node.key, node) for node in here}
         nodes.update(
-            {
-                key: node
-                for key, node in self._plan.base.items()
-                if (node.parent, node.relation) == place
-            }
+            {key: node for key, node in base.items() if (node.parent, node.relation) == place}
         )
-        return {node.pk: node.fields.get(field) for node in nodes.values()}
+        return nodes.values()
 
 
 def _with_parents(model: type[Model]) -> tuple[str, ...]:

@@ -74,10 +74,15 @@ def rules(model: type[Model]) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clash:
-    """A node with the values of another, or of a row, in fields that are unique together."""
+    """A node with the values of another, or of a row, in fields that are unique together.
+
+    `pk` is the row's, None for another node, which is `other`.
+    """
 
     node: Node
     rule: Rule
+    pk: Json = None
+    other: Node | None = None
 
 
 class Uniqueness:
@@ -106,14 +111,15 @@ class Uniqueness:
                 if values is None:
                     continue
                 if values in seen:
-                    yield self._clash(key, rule)
+                    other = self._node(seen[values])
+                    yield Clash(node=self._node(key), rule=rule, other=other)
                     continue
                 seen[values] = key
                 if not any(isinstance(value, _Unsaved) for value in values):
                     wanted[values] = key
             for values, pk in self._rows(rule, wanted):
                 if pk not in gone and values in wanted:
-                    yield self._clash(wanted[values], rule)
+                    yield Clash(node=self._node(wanted[values]), rule=rule, pk=pk)
 
     def park(self, now: Mapping[str, Model]) -> None:
         """Move saved rows out of the way of nodes that are about to take their values.
@@ -175,11 +181,11 @@ class Uniqueness:
         encode_pk = encoder(pk_field(self._model))
         return {encode_pk(i.pk) for i in self._instances.values() if not i._state.adding}
 
-    def _clash(self, key: str, rule: Rule) -> Clash:
+    def _node(self, key: str) -> Node:
         node = self._family.snapshot.node(key)
         if node is None:
             raise LookupError(key)
-        return Clash(node=node, rule=rule)
+        return node
 
     def _values(self, key: str, instance: Model, rule: Rule) -> Values | None:
         """Return what a node holds in a rule's fields, None where the rule is not about it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -11,14 +12,24 @@ from django.db.models import ForeignKey, Model, QuerySet
 from modelcluster.fields import ParentalKey
 
 from gql_cluster.domain.error import ErrorCode, Problem
+from gql_cluster.domain.merge import Clash
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan, differences
 from gql_cluster.domain.tree import path_to
+from gql_cluster.orm.clashes import clash_with_others
 from gql_cluster.orm.describe import AnyField, is_unique_fields
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.references import dangling, references
 from gql_cluster.orm.unique import Rule, Uniqueness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What is wrong with a cluster, and where others took a value that only one may have."""
+
+    problems: Sequence[Problem]
+    clashes: Sequence[Clash]
 
 
 def validate(
@@ -27,19 +38,21 @@ def validate(
     written: Mapping[str, Model],
     deleted: Mapping[str, set[Json]],
     using: str,
-) -> list[Problem]:
+) -> Checked:
     """Return all that is wrong with the nodes that a commit will write.
 
     `written` are their instances by key, `deleted` the primary keys of the rows that go, by
     node type. The `clean()` of every node above a change is asked, too, with the draft's
     relations around it; what is not changed itself may be invalid otherwise.
     """
-    return [
-        *(problems := list(_models(family, plan, written))),
+    unique = list(_uniqueness(family, plan, written, deleted, using))
+    problems = [
+        *(wrong := list(_models(family, plan, written))),
         *_references(family, plan, using),
-        *_uniqueness(family, written, deleted, using),
-        *_constraints(family, written, deleted, problems, using),
+        *(each for each in unique if isinstance(each, Problem)),
+        *_constraints(family, written, deleted, wrong, using),
     ]
+    return Checked(problems=problems, clashes=[each for each in unique if isinstance(each, Clash)])
 
 
 def problems_of(family: Family, key: str, error: ValidationError) -> Iterator[Problem]:
@@ -103,13 +116,18 @@ def _references(family: Family, plan: Plan, using: str) -> Iterator[Problem]:
 
 def _uniqueness(
     family: Family,
+    plan: Plan,
     written: Mapping[str, Model],
     deleted: Mapping[str, set[Json]],
     using: str,
-) -> Iterator[Problem]:
+) -> Iterator[Problem | Clash]:
     for name, instances in by_type(family, written).items():
         checks = Uniqueness(family, name, instances, using)
         for clash in checks.clashes(deleted.get(name, set())):
+            others = clash_with_others(family, plan, clash, using)
+            if others is not None:
+                yield others
+                continue
             relation = family.relation_of(clash.node)
             parental = relation.parent_field if relation else None
             field = next((each for each in clash.rule.names if each != parental), None)

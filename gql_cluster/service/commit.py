@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import time
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from asgiref.sync import sync_to_async
@@ -14,32 +12,41 @@ from django.db import DatabaseError, IntegrityError
 
 from gql_cluster.domain.error import (
     ClosedError,
+    ClusterError,
+    ConflictError,
+    ConflictPolicy,
+    InvalidChangeError,
     NotFoundError,
     StaleVersionError,
     StoreUnavailableError,
 )
 from gql_cluster.models import Receipt
 from gql_cluster.orm import commit as orm
+from gql_cluster.orm.receipts import committed, receipt_named
+from gql_cluster.service.lease import Lease
 from gql_cluster.service.locked import (
-    COMMIT_MARK,
+    commit_mark,
     finish,
     finish_if_saved,
     resolve,
     wait_for_commit,
 )
-from gql_cluster.service.open import release
+from gql_cluster.service.open import claim, release
 from gql_cluster.service.outcome import Committed, find_outcome
 from gql_cluster.service.read import ROOT, plan_of
+from gql_cluster.service.rebased import on_saved
 from gql_cluster.store.results import Acquired, Closed, Gone, Locked, Stale
 
 if TYPE_CHECKING:
     from gql_cluster.domain.draft import Draft
+    from gql_cluster.domain.plan import Plan
     from gql_cluster.orm.describe import Cluster
     from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.view import View
 
 _ATTEMPTS = 400
-# In seconds: a commit is given up earlier than others may ask what became of it.
-_MARGIN = 5
+# How often others may save the cluster between a merge and its save before it is given up.
+_MERGES = 5
 
 
 async def commit(  # noqa: PLR0913 - one request, said whole
@@ -50,18 +57,50 @@ async def commit(  # noqa: PLR0913 - one request, said whole
     *,
     expected_version: int | None,
     change_id: str | None,
+    policy: ConflictPolicy = ConflictPolicy.FAIL,
+    keep_open: bool = False,
 ) -> Committed:
     """Save the cluster as the draft has it, with a receipt, and close the draft.
 
-    No edit gets in between: the draft is locked meanwhile, and edits wait. A retry with the
-    same `change_id` gives the first outcome, also when the worker died right after the
-    database had committed. Once begun it ends, even if the caller is gone. Raises
-    `ValidationFailedError`, `ConflictError`, `StaleVersionError`, `ClosedError` and
-    `NotFoundError`; then nothing was saved and the draft is as it was.
+    With `keep_open` it goes on from what is saved. Conflicts are decided by `policy`. No edit
+    gets in between: the draft is locked meanwhile, and edits wait. A retry with the same
+    `change_id` gives the first outcome, also when the worker died right after the database had
+    committed, and when the draft has expired since. Once begun it ends, even if the caller is
+    gone. Raises `ValidationFailedError`, `ConflictError`, `StaleVersionError`, `ClosedError`
+    and `NotFoundError`; then nothing was saved and the draft is as it was.
     """
-    copy = await engine.copy(caller, draft_id, ROOT, fresh=True, cluster=cluster.name)
-    work = _Commit(engine, caller, cluster, copy.draft, expected_version, change_id)
-    return await asyncio.shield(asyncio.ensure_future(work.run()))
+    try:
+        copy = await engine.copy(caller, draft_id, ROOT, fresh=True, cluster=cluster.name)
+    except NotFoundError:
+        if change_id is None:
+            raise
+        work = _Forgotten(caller, cluster, draft_id, change_id, policy, keep_open)
+        return await work.outcome()
+    running = _Commit(
+        engine, caller, cluster, copy.draft, expected_version, change_id, policy, keep_open
+    )
+    return await asyncio.shield(asyncio.ensure_future(running.run()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Forgotten:
+    """A commit that may have been carried out, of a draft that is gone."""
+
+    caller: Caller
+    cluster: Cluster
+    draft_id: str
+    change_id: str
+    policy: ConflictPolicy
+    keep_open: bool
+
+    async def outcome(self) -> Committed:
+        receipt = await sync_to_async(receipt_named)(
+            self.draft_id, self.change_id, self.caller.required_session(), self.cluster.model
+        )
+        if receipt is None or receipt.cluster != self.cluster.label:
+            raise NotFoundError.of("There is no such draft.")
+        _check_same(receipt, self.policy, keep_open=self.keep_open)
+        return Committed(view=None, entry=None, receipt=receipt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,71 +113,94 @@ class _Commit:
     draft: Draft
     expected_version: int | None
     change_id: str | None
+    policy: ConflictPolicy
+    keep_open: bool
 
     async def run(self) -> Committed:
         seen = await self._seen()
         if seen is not None:
             return seen
-        token = secrets.token_urlsafe(12)
-        lease = timedelta(seconds=self.engine.parts.settings.COMMIT_LEASE)
+        lease = Lease(self.engine, self.draft.id)
         for attempt in range(_ATTEMPTS):
-            seconds = lease.total_seconds()
-            until = time.monotonic() + max(seconds - _MARGIN, seconds / 2)
-            locking = await self.engine.parts.store.lock(
-                self.draft.id, version=self.expected_version, token=token, lease=lease
-            )
+            locking = await lease.take(self.expected_version)
             match locking:
-                case Acquired():
-                    return await self._commit(token, until)
+                case Acquired(draft=draft):
+                    return await self._commit(draft, lease)
                 case Locked() if attempt == 0:
                     await finish_if_saved(self.engine, self.draft, locking)
                 case Locked():
                     await wait_for_commit(self.engine, self.draft, locking)
-                case Closed(state=state):
+                case Closed() | Stale() | Gone():
+                    # Perhaps by this very request, sent twice.
                     if (seen := await self._seen()) is not None:
                         return seen
-                    raise ClosedError.of(f"The draft has been {state.value.lower()}.")
-                case Stale(version=version):
-                    raise StaleVersionError.of(
-                        f"The draft is at version {version}, not at {self.expected_version}."
-                    )
-                case Gone():
-                    raise NotFoundError.of("There is no such draft.")
+                    raise _refusal(locking, self.expected_version)
                 case _:
                     assert_never(locking)
         raise StoreUnavailableError.of("Another commit of this draft is running; retry.")
 
-    async def _commit(self, token: str, until: float) -> Committed:
+    async def _commit(self, draft: Draft, lease: Lease) -> Committed:
         try:
-            receipt = await self._save(until)
+            # The lock may have waited for another commit with this change id.
+            if (seen := await self._seen()) is not None:
+                await lease.give_back()
+                return seen
+            async with lease.kept():
+                receipt = await self._save(lease)
         except DatabaseError:
             # Perhaps it was carried out all the same: only the database knows.
-            await resolve(self.engine, self.draft, token)
+            await resolve(self.engine, draft, lease.token)
             raise
         except BaseException:
-            await self.engine.parts.store.unlock(self.draft.id, token)
+            await lease.give_back()
             raise
-        await finish(self.engine, self.draft, receipt, token)
-        await release(self.engine, self.cluster, self.draft)
-        copy = await self.engine.copy(self.caller, self.draft.id, ROOT, fresh=True)
-        entry = next(iter(copy.entries(copy.version - 1) or ()), None)
+        entry = await finish(self.engine, draft, receipt, lease.token)
+        copy = await self.engine.any_copy(draft.id, ROOT)
+        if self.keep_open:
+            await claim(self.engine, self.cluster, copy.draft)
+        else:
+            await release(self.engine, self.cluster, draft)
         return Committed(view=self.engine.view(copy), entry=entry, receipt=receipt)
 
-    async def _save(self, until: float) -> Receipt:
+    async def _save(self, lease: Lease) -> Receipt:
         copy = await self.engine.copy(self.caller, self.draft.id, ROOT, fresh=True)
         view = self.engine.view(copy)
-        plan = await plan_of(self.engine, view)
+        try:
+            return await self._save_once(view, await plan_of(self.engine, view), lease)
+        except orm.ApartError:
+            pass
+        except ConflictError:
+            if self.policy is ConflictPolicy.FAIL or view.draft.is_new:
+                raise
+        for _ in range(_MERGES):
+            again = self.engine.view_at(view)
+            state = await on_saved(self.engine, again, self.policy, view.draft.version + 1)
+            if state.found.conflicts:
+                raise ConflictError.about(state.found.conflicts)
+            # Else somebody has saved it meanwhile.
+            with suppress(ConflictError, orm.ApartError):
+                return await self._save_once(state.view, state.plan, lease, is_merged=True)
+        raise StoreUnavailableError.of("The cluster is saved too fast by others; retry.")
+
+    async def _save_once(
+        self, view: View, plan: Plan, lease: Lease, *, is_merged: bool = False
+    ) -> Receipt:
+        draft = view.draft
         receipt = Receipt(
-            draft_id=self.draft.id,
-            version=view.draft.version,
+            draft_id=draft.id,
+            version=draft.version,
             session=self.caller.required_session(),
             change_id=self.change_id or "",
+            on_conflict=self.policy.value,
+            is_merged=is_merged,
+            keep_open=self.keep_open,
             cluster=self.cluster.label,
         )
         try:
-            return await sync_to_async(orm.commit)(view, plan, receipt, until=until)
+            return await sync_to_async(orm.commit)(view, plan, receipt, until=lease.until)
         except IntegrityError:
-            earlier = await sync_to_async(orm.committed)(self.draft.id, self.cluster.model)
+            model = self.cluster.model
+            earlier = await sync_to_async(committed)(draft.id, draft.version, model)
             if earlier is None:
                 raise
             return earlier
@@ -148,11 +210,30 @@ class _Commit:
         if self.change_id is None:
             return None
         copy = await self.engine.copy(self.caller, self.draft.id, ROOT, fresh=True)
-        outcome = await find_outcome(self.engine, copy, self.change_id, COMMIT_MARK)
+        mark = commit_mark(self.policy, keep_open=self.keep_open)
+        outcome = await find_outcome(self.engine, copy, self.change_id, mark)
         if outcome is None:
             return None
-        model = self.cluster.model
-        receipt = await sync_to_async(orm.committed)(self.draft.id, model)
+        receipt = await sync_to_async(receipt_named)(
+            self.draft.id, self.change_id, self.caller.required_session(), self.cluster.model
+        )
         if receipt is None:
             return None
         return Committed(view=outcome.view, entry=outcome.entry, receipt=receipt)
+
+
+def _refusal(locking: Closed | Stale | Gone, expected: int | None) -> ClusterError:
+    match locking:
+        case Closed(state=state):
+            return ClosedError.of(f"The draft has been {state.value.lower()}.")
+        case Stale(version=version):
+            return StaleVersionError.of(f"The draft is at version {version}, not at {expected}.")
+        case Gone():
+            return NotFoundError.of("There is no such draft.")
+        case _:
+            assert_never(locking)
+
+
+def _check_same(receipt: Receipt, policy: ConflictPolicy, *, keep_open: bool) -> None:
+    if (receipt.on_conflict, receipt.keep_open) != (policy.value, keep_open):
+        raise InvalidChangeError.of("This change id was used for another request.")

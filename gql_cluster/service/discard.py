@@ -20,31 +20,32 @@ _ATTEMPTS = 400
 
 
 async def discard(engine: Engine, caller: Caller, draft_id: str) -> Outcome:
-    """Close a draft without saving anything; it can be read for a while yet.
+    """Close the caller's own draft without saving anything; it can be read for a while yet.
 
-    Raises `ClosedError` for one that has been closed before, and `NotFoundError`.
+    Raises `ClosedError` for one that has been closed before, `NotFoundError`, and
+    `ForbiddenError` for one that the caller has only joined.
     """
-    copy = await engine.copy(caller, draft_id, ROOT, fresh=True)
+    copy = await engine.own_copy(caller, draft_id, ROOT)
     session = caller.required_session()
 
-    def entry_of(version: int) -> Entry:
-        return Entry(
-            version=version,
-            at=datetime.now(UTC),
-            session=session,
-            change_id=None,
-            cause=Cause.DISCARD,
-        )
+    entry = Entry(
+        version=0,
+        previous=0,
+        at=datetime.now(UTC),
+        session=session,
+        change_id=None,
+        cause=Cause.DISCARD,
+    )
 
     for _ in range(_ATTEMPTS):
         closing = await engine.parts.store.close(
-            draft_id, token=None, state=DraftState.DISCARDED, entry_of=entry_of
+            draft_id, token=None, state=DraftState.DISCARDED, entry=entry
         )
         match closing:
-            case Ended(entry=entry):
+            case Ended(entry=ended):
                 await release(engine, engine.clusters[copy.draft.cluster], copy.draft)
                 await engine.parts.hub.wake(draft_id)
-                return Outcome(view=await get_draft(engine, caller, draft_id), entry=entry)
+                return Outcome(view=await get_draft(engine, caller, draft_id), entry=ended)
             case Locked():
                 await wait_for_commit(engine, copy.draft, closing)
             case Closed(state=state):

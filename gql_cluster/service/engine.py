@@ -12,17 +12,22 @@ from weakref import WeakValueDictionary
 
 from gql_cluster import conf
 from gql_cluster.domain.copy import Copy
-from gql_cluster.domain.error import NotFoundError, UnauthenticatedError
+from gql_cluster.domain.error import ForbiddenError, NotFoundError, UnauthenticatedError
+from gql_cluster.domain.node import Json
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.service.hub import Hub
+from gql_cluster.service.news import root_named
 from gql_cluster.service.view import View
 from gql_cluster.store.cache import CopyCache
 from gql_cluster.store.client import make_client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.loops import PerLoop
+from gql_cluster.store.presence import PresenceStore
 from gql_cluster.store.sessions import SessionIndex
+from gql_cluster.store.sharing import Sharing
+from gql_cluster.store.stamps import Stamps
 
 _CACHED_DRAFTS = 1000
 
@@ -47,7 +52,11 @@ class Parts:
 
     def __init__(self) -> None:
         self.settings = settings = conf.load()
-        self.client = make_client(settings.REDIS_URL)
+        self.client = make_client(
+            settings.REDIS_URL,
+            timeout=settings.STORE_TIMEOUT,
+            connect_timeout=settings.STORE_CONNECT_TIMEOUT,
+        )
         keys = Keys(prefix=settings.KEY_PREFIX)
         self.store = DraftStore(
             self.client,
@@ -59,8 +68,20 @@ class Parts:
         # A draft lives on with its edits, and its session as long as its token at most.
         ttl = settings.draft_ttl + timedelta(seconds=settings.SESSION_AGE)
         self.sessions = SessionIndex(self.client, ttl=ttl, keys=keys)
+        self.sharing = Sharing(self.client, keys=keys)
+        self.stamps = Stamps(self.client, ttl=settings.draft_ttl, keys=keys)
         self.cache = CopyCache(self.store, max_bytes=settings.CACHE_BYTES, max_count=_CACHED_DRAFTS)
-        self.hub = Hub(self.cache, prefix=settings.KEY_PREFIX, poll=settings.POLL_INTERVAL)
+        self.presence = PresenceStore(
+            self.client, ttl=timedelta(seconds=settings.PRESENCE_TTL), keys=keys
+        )
+        self.hub = Hub(
+            self.cache,
+            self.presence,
+            self.stamps,
+            prefix=settings.KEY_PREFIX,
+            poll=settings.POLL_INTERVAL,
+            beat=settings.PRESENCE_BEAT,
+        )
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, draft_id: str) -> asyncio.Lock:
@@ -102,14 +123,41 @@ class Engine:
         """
         session = caller.required_session()
         copy = await self.parts.cache.get(draft_id, want, fresh=fresh)
+        if copy is not None and not fresh and not copy.draft.admits(session):
+            # Perhaps it was let in through another worker.
+            copy = await self.parts.cache.get(draft_id, want, fresh=True)
         if (
             copy is None
-            or copy.draft.owner != session
+            or not copy.draft.admits(session)
             or copy.draft.cluster not in self.clusters
             or cluster not in (None, copy.draft.cluster)
         ):
             raise NotFoundError.of("There is no such draft.")
         return copy
+
+    async def own_copy(self, caller: Caller, draft_id: str, want: Want) -> Copy:
+        """Return a fresh copy of a draft that the caller has opened itself.
+
+        Raises `NotFoundError`, and `ForbiddenError` for one that it has only joined.
+        """
+        copy = await self.copy(caller, draft_id, want, fresh=True)
+        if copy.draft.owner != caller.session:
+            raise ForbiddenError.of("Only the session that opened the draft may do that.")
+        return copy
+
+    async def any_copy(self, draft_id: str, want: Want) -> Copy:
+        """Return a draft as it is now, whoever it belongs to: for what is done in its own name.
+
+        Raises `NotFoundError`.
+        """
+        copy = await self.parts.cache.get(draft_id, want, fresh=True)
+        if copy is None or copy.draft.cluster not in self.clusters:
+            raise NotFoundError.of("There is no such draft.")
+        return copy
+
+    async def stamp(self, cluster: Cluster, pk: Json) -> int:
+        """Return how often a saved cluster was saved; asked before it is read, never behind."""
+        return await self.parts.stamps.get(root_name(cluster, pk))
 
     def view(self, copy: Copy, *, version: int | None = None) -> View:
         """Return a view of a copy as it is now, or as it was at an earlier version."""
@@ -121,6 +169,11 @@ class Engine:
         if version is None:
             version = view.snapshot.version
         return self.view(view.snapshot.copy, version=version)
+
+
+def root_name(cluster: Cluster, pk: Json) -> str:
+    """Return what a saved root is called in the store."""
+    return root_named(cluster.label, pk)
 
 
 def new_draft_id() -> str:

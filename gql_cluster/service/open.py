@@ -18,7 +18,7 @@ from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.codec import defaults
 from gql_cluster.orm.load import load, parse_pk
 from gql_cluster.service.edit import check_references
-from gql_cluster.service.engine import new_draft_id, new_key
+from gql_cluster.service.engine import new_draft_id, new_key, root_name
 from gql_cluster.service.limits import check_bytes, check_new
 from gql_cluster.service.read import ROOT, get_draft
 
@@ -38,13 +38,14 @@ async def open_saved(
     """
     session = caller.required_session()
     parsed = parse_pk(cluster.model, pk)
-    root = _root(cluster, parsed)
+    root = root_name(cluster, parsed)
     if resume and (found := await _resumed(engine, caller, root)) is not None:
         return found
+    stamp = await engine.stamp(cluster, parsed)
     nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
     if nodes is None:
         raise NotFoundError.of(f"There is no {cluster.name} with the primary key {pk!r}.")
-    view = await _keep(engine, caller, cluster, nodes, pk=nodes[0].pk, tail=0)
+    view = await _keep(engine, caller, cluster, nodes, pk=nodes[0].pk, tail=0, stamp=stamp)
     claimed = await engine.parts.sessions.claim(session, root, view.draft.id)
     if resume and claimed != view.draft.id:
         earlier = await _resumed(engine, caller, root)
@@ -90,14 +91,15 @@ async def open_copy(
     return await _keep(engine, caller, cluster, _unsaved(cluster, nodes), pk=None, tail=tail)
 
 
+async def claim(engine: Engine, cluster: Cluster, draft: Draft) -> None:
+    """Make a draft the one that its session has of the saved cluster, unless it has another."""
+    await engine.parts.sessions.claim(draft.owner, root_name(cluster, draft.pk), draft.id)
+
+
 async def release(engine: Engine, cluster: Cluster, draft: Draft) -> None:
     """Let the session open another draft of the same saved cluster."""
     if draft.pk is not None:
-        await engine.parts.sessions.release(draft.owner, _root(cluster, draft.pk), draft.id)
-
-
-def _root(cluster: Cluster, pk: Json) -> str:
-    return f"{cluster.label}:{pk}"
+        await engine.parts.sessions.release(draft.owner, root_name(cluster, draft.pk), draft.id)
 
 
 async def _resumed(engine: Engine, caller: Caller, root: str) -> View | None:
@@ -123,6 +125,7 @@ async def _keep(  # noqa: PLR0913 - a draft, said whole
     *,
     pk: Json,
     tail: int,
+    stamp: int = 0,
 ) -> View:
     now = datetime.now(UTC)
     draft = Draft(
@@ -136,6 +139,7 @@ async def _keep(  # noqa: PLR0913 - a draft, said whole
         created_at=now,
         updated_at=now,
         expires_at=now + engine.parts.settings.draft_ttl,
+        stamp=stamp,
     )
     await engine.parts.store.create(draft, nodes)
     await engine.parts.sessions.add(draft.owner, draft.id, now)

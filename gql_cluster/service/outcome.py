@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from gql_cluster.domain.tree import Want
 if TYPE_CHECKING:
     from gql_cluster.domain.copy import Copy
     from gql_cluster.domain.draft import Entry
+    from gql_cluster.domain.undo import Kept
     from gql_cluster.models import Receipt
     from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
@@ -21,17 +23,21 @@ if TYPE_CHECKING:
 class Outcome:
     """The draft now, and the entry that the request made in its log.
 
-    `entry` is None for a retry of a request so old that its entry has been trimmed.
+    `entry` is None for a retry of a request so old that its entry has been trimmed. `kept` are
+    the parts of an undone change set that could not be undone; a retry is not told of them.
     """
 
     view: View
     entry: Entry | None
+    kept: Sequence[Kept] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Committed(Outcome):
-    """The same for a commit, with its receipt."""
+class Committed:
+    """What a commit came to; `view` is None where the draft is gone since."""
 
+    view: View | None
+    entry: Entry | None
     receipt: Receipt
 
 
@@ -54,8 +60,5 @@ async def first_outcome(engine: Engine, copy: Copy, seen: Seen, mark: str) -> Ou
     if seen.fingerprint != mark:
         raise InvalidChangeError.of("This change id was used for another request.")
     now = await engine.parts.cache.get(copy.draft.id, Want(), fresh=True) or copy
-    read = await engine.parts.store.entries(copy.draft.id, seen.version - 1, 1)
-    entry = next(iter(read.entries), None) if read is not None else None
-    if entry is not None and entry.version != seen.version:
-        entry = None
+    entry = await engine.parts.store.entry(copy.draft.id, seen.version)
     return Outcome(view=engine.view(now), entry=entry)

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from asgiref.sync import sync_to_async
-
 from gql_cluster.domain.delta import Delta
 from gql_cluster.domain.draft import DraftState
-from gql_cluster.domain.error import Conflict, NotFoundError, Problem
+from gql_cluster.domain.error import NotFoundError
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan, differences, make_plan, wants
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
-from gql_cluster.orm.commit import DryRun, dry_run
 from gql_cluster.store.sessions import Listed
 
 if TYPE_CHECKING:
@@ -72,19 +69,30 @@ async def plan_of(engine: Engine, view: View) -> Plan:
     return await view.once("plan", lambda: _plan(engine, view))
 
 
-async def _plan(engine: Engine, view: View) -> Plan:
-    touched: Mapping[str, Node | None]
+async def touched_nodes(engine: Engine, view: View) -> Mapping[str, Node | None]:
+    """Return each node that may differ from the base as it is there, None where it is not.
+
+    They and all above them are loaded. Some may be touched behind the view's version: they do
+    not differ at it.
+    """
     if view.draft.state is DraftState.COMMITTED:
-        touched = {}  # what it changed is its base by now
-    elif view.draft.is_new:
-        touched = {node.key: None for node in await view.load_all()}
-    else:
-        # May name what was touched behind the view's version: then it does not differ at it.
-        found = await engine.parts.store.touched(view.draft.id)
-        if found is None:
-            raise NotFoundError.of("The draft has expired.")
-        touched = found
-        await view.load_lines(touched)
+        return {}  # what it changed is its base by now
+    if view.draft.is_new:
+        return {node.key: None for node in await view.load_all()}
+    touched = await engine.parts.store.touched(view.draft.id)
+    if touched is None:
+        raise NotFoundError.of("The draft has expired.")
+    # What others moved and the draft has put back was below another node in the base.
+    above = (base.parent for base in touched.values() if base is not None)
+    await view.load_lines({*touched, *(key for key in above if key is not None)})
+    # A node that came back, as by an undo behind a commit, has brought all that is below it.
+    came = [key for key, node in touched.items() if node is None or node.removed]
+    here = [key for key in came if (node := view.snapshot.node(key)) and not node.removed]
+    return {**{node.key: None for node in await view.load_below(here)}, **touched}
+
+
+async def _plan(engine: Engine, view: View) -> Plan:
+    touched = await touched_nodes(engine, view)
     plan = make_plan(view.cluster.spec, view.snapshot, touched)
     await view.load(wants(view.cluster.spec, plan))
     await view.load_below(plan.removed)
@@ -94,24 +102,3 @@ async def _plan(engine: Engine, view: View) -> Plan:
 async def draft_changes(engine: Engine, view: View) -> list[Delta]:
     """Return a draft's difference from its base."""
     return differences(await plan_of(engine, view))
-
-
-async def draft_dry_run(engine: Engine, view: View) -> DryRun:
-    """Return what a commit would refuse now."""
-
-    async def run() -> DryRun:
-        plan = await plan_of(engine, view)
-        # A view of its own, because the saved instances take the place of the draft's in it.
-        return await sync_to_async(dry_run)(engine.view_at(view), plan)
-
-    return await view.once("dry_run", run)
-
-
-async def draft_errors(engine: Engine, view: View) -> list[Problem]:
-    """Return what a commit would find wrong now; empty where it would find conflicts first."""
-    return list((await draft_dry_run(engine, view)).problems)
-
-
-async def draft_conflicts(engine: Engine, view: View) -> list[Conflict]:
-    """Return what a commit would overwrite now of what others have saved since the base."""
-    return list((await draft_dry_run(engine, view)).conflicts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -11,7 +11,8 @@ from asgiref.sync import async_to_sync
 from django.db.models import Model
 
 from gql_cluster.domain.copy import Copy, NotLoadedError, Snapshot
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import numbers
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.domain.tree import Want, is_alive
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Load: TypeAlias = Callable[[Want], Awaitable[object]]
+BaseNodes: TypeAlias = Mapping[tuple[str, Json], Node]
+"""The nodes of a base, by type and primary key."""
 
 
 class View:
@@ -34,12 +37,22 @@ class View:
     """
 
     def __init__(
-        self, cluster: Cluster, copy: Copy, load: Load, *, version: int | None = None
+        self,
+        cluster: Cluster,
+        copy: Copy,
+        load: Load,
+        *,
+        version: int | None = None,
+        old: BaseNodes | None = None,
     ) -> None:
-        """`load` brings parts of the draft into this very copy."""
+        """`load` brings parts of the draft into this very copy.
+
+        `old` are the nodes of the base that the draft had before it was laid over another one.
+        """
         self.cluster = cluster
         self.snapshot = Snapshot(copy, version)
         self._load = load
+        self._old = old
         self._wanted: set[Want] = set()
         self._loading: asyncio.Future[None] | None = None
         self._instances: dict[str, Model] = {}
@@ -134,6 +147,33 @@ class View:
         nodes = (self.snapshot.node(key) for _, key in self.snapshot.siblings(parent, relation))
         return [node for node in nodes if node is not None]
 
+    def base_of(self, plan: Plan, saved: Node) -> Node | None:
+        """Return what a saved node was in the base, for code that runs in a thread.
+
+        None where it was not there. Of a draft on another base it is the one before.
+        """
+        if self._old is not None:
+            return self._old.get((saved.type, saved.pk))
+        # A node that was added to the draft before an earlier commit has a key of its own.
+        siblings = self._find_children(saved.parent or "", saved.relation or "")
+        key = next((node.key for node in siblings if node.pk == saved.pk), saved.key)
+        if key in plan.base:
+            return plan.base[key]
+        node = self._find(key)
+        return None if node is None or node.removed else node
+
+    def _find_children(self, parent: str, relation: str) -> list[Node]:
+        """Return the children of a relation, for code that runs in a thread: see `_find`."""
+        if self.snapshot.copy.missing(Want(families=frozenset({(parent, relation)}))):
+            async_to_sync(self.load_family)(parent, relation)
+        return self.children(parent, relation)
+
+    def _find(self, key: str) -> Node | None:
+        """Return a node, for code that runs in a thread: it is loaded if need be."""
+        if self.snapshot.copy.missing(want := Want(keys=frozenset({key}))):
+            async_to_sync(self.load)(want)
+        return self.snapshot.node(key)
+
     def relation_of(self, node: Node) -> RelationSpec | None:
         """Return the relation that a node is in; None for the root."""
         if node.parent is None or node.relation is None:
@@ -204,10 +244,8 @@ class View:
         spec = self.cluster.spec.nodes[node.type]
         if name in spec.sets:
             return in_bulk(self.cluster.models[node.type], name, node.sets.get(name, ()))
-        if self.snapshot.copy.missing(Want(families=frozenset({(node.key, name)}))):
-            async_to_sync(self.load_family)(node.key, name)
         relation = spec.relations[name]
-        found = [self.instance(child) for child in self.children(node.key, name)]
+        found = [self.instance(child) for child in self._find_children(node.key, name)]
         if relation.order_field is None:
             in_model_order(self.cluster.models[relation.child], found)
         return found

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, TypeAlias
 
-from gql_cluster.domain.draft import DraftState, Entry
+from gql_cluster.domain.draft import Draft, DraftState, Entry
+from gql_cluster.domain.error import NotFoundError, StoreUnavailableError
 from gql_cluster.domain.tree import Want
+from gql_cluster.service.engine import root_name
+from gql_cluster.service.log import entries_behind
+from gql_cluster.service.news import happens
 from gql_cluster.service.read import ROOT
+from gql_cluster.store.presence import Editor
 
 if TYPE_CHECKING:
+    from gql_cluster.conf import Settings
     from gql_cluster.domain.copy import Copy
     from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.hub import Subscriber
     from gql_cluster.service.view import View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened to a draft; a snapshot of it where `entry` is None.
+    """Something that happened to a draft, numbered; a snapshot of it where `entry` is None.
 
     `view` is the draft now, `at` as it was right after the entry.
     """
@@ -28,48 +36,179 @@ class Event:
     entry: Entry | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditorsChanged:
+    """Others came or left, or somebody's focus moved; only the newest of several is told."""
+
+    view: View
+    time: datetime
+    editors: tuple[Editor, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseChanged:
+    """Others have saved the cluster since the draft's base; only the newest save is told."""
+
+    view: View
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiring:
+    """The draft expires soon, unless it is changed; told once for each time of expiry."""
+
+    view: View
+    time: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """The draft is gone; `view` is what was known of it last, and can load no more."""
+
+    view: View
+    time: datetime
+
+
+Notice: TypeAlias = EditorsChanged | BaseChanged | Expiring | Expired
+"""What is told of a draft as it is now: it has no number, and is not kept."""
+
+
 async def watch(
     engine: Engine, caller: Caller, draft_id: str, *, after: int | None
-) -> AsyncIterator[Event]:
-    """Yield each event behind the version `after`, then each one as it happens.
+) -> AsyncGenerator[Event | Notice, None]:
+    """Yield each event behind the version `after`, then each one as it happens, and notices.
 
-    Without `after`, or where the log does not reach back to it, a snapshot comes first. Ends
-    behind the event that closes the draft. Raises `NotFoundError`, at the expiry too. A lost
-    wake-up delays an event by `POLL_INTERVAL` at most.
+    Without `after`, or where the log does not reach back to it, a snapshot comes first; it comes
+    again instead of more than `MAX_BACKLOG` events that happened while the caller did not ask
+    for the next. Ends behind the event that closes the draft, or its expiry. Raises
+    `NotFoundError` for a draft that is not there for the caller, or not any more. A lost wake-up
+    delays an event by `POLL_INTERVAL` at most. The caller is an editor as long as it runs.
     """
-    await engine.copy(caller, draft_id, ROOT, fresh=True)
-    with engine.parts.hub.watching(draft_id) as changed:
-        cursor = after
-        while True:
-            changed.clear()
-            copy = await engine.copy(caller, draft_id, ROOT, fresh=False)
-            entries = await _entries(engine, copy, cursor)
-            if entries is None:
-                view = engine.view(copy)
-                cursor = view.draft.version
-                yield Event(view=view, at=view, entry=None)
-            # Made before the first is given away: each keeps what it needs of the log.
-            views = [engine.view(copy, version=entry.version) for entry in entries or ()]
-            for entry, at in zip(entries or (), views, strict=True):
-                cursor = entry.version
-                yield Event(view=engine.view(copy), at=at, entry=entry)
-            copy = await engine.copy(caller, draft_id, ROOT, fresh=False)
-            if cursor != copy.version:
+    copy = await engine.copy(caller, draft_id, ROOT, fresh=True)
+    with engine.parts.hub.watching(draft_id, caller.required_session()) as here:
+        await here.entered()  # before the first snapshot, which shows the editors
+        subscription = _Subscription(engine, caller, copy, after, here)
+        while (told := await subscription.next()) is not None:
+            yield told
+
+
+class _Subscription:
+    """One subscriber's place in the log, and what it has been told besides.
+
+    The next thing to tell is looked for when it is asked for: a slow reader has no queue.
+    """
+
+    def __init__(
+        self, engine: Engine, caller: Caller, copy: Copy, after: int | None, here: Subscriber
+    ) -> None:
+        self._engine = engine
+        self._caller = caller
+        self._copy = copy
+        self._here = here
+        self._cursor = after
+        self._joined_at = copy.version
+        self._begun = False
+        self._over = False
+        self._editors: tuple[Editor, ...] | None = None
+        self._expiry: datetime | None = None
+        self._stamp: int | None = None
+
+    async def next(self) -> Event | Notice | None:
+        """Return what is to be told next, as soon as there is something; None at the end."""
+        while not self._over:
+            self._here.changed.clear()
+            try:
+                if not await self._refresh():
+                    self._over = True
+                    return Expired(view=self._engine.view(self._copy), time=datetime.now(UTC))
+                told: Event | Notice | None = await self._event()
+                if told is None and self._copy.draft.state is not DraftState.OPEN:
+                    return None
+            except StoreUnavailableError:
+                await happens(self._here.changed, within=self._settings.POLL_INTERVAL)
                 continue
-            if copy.draft.state is not DraftState.OPEN:
-                return
-            await changed.wait()
-
-
-async def _entries(engine: Engine, copy: Copy, after: int | None) -> Sequence[Entry] | None:
-    """Return the entries behind a version, None where a snapshot has to stand for them."""
-    if after is None or after > copy.version:
+            self._begun = True
+            told = told or self._notice()
+            if told is not None:
+                return told
+            await happens(self._here.changed, within=self._until_notice())
         return None
-    kept = copy.entries(after)
-    if kept is not None:
-        return kept
-    read = await engine.parts.store.read(copy.draft.id, Want(), since=after)
-    if read is None or read.gap:
+
+    @property
+    def _settings(self) -> Settings:
+        return self._engine.parts.settings
+
+    async def _refresh(self) -> bool:
+        """Take the draft as it is known here; False when it is gone.
+
+        Raises `NotFoundError` when it is there and the caller may not see it any more.
+        """
+        draft_id = self._copy.draft.id
+        try:
+            self._copy = await self._engine.copy(self._caller, draft_id, ROOT, fresh=False)
+        except NotFoundError:
+            if await self._engine.parts.cache.get(draft_id, Want(), fresh=True) is not None:
+                raise
+            return False
+        draft = self._copy.draft
+        if draft.pk is not None:
+            self._here.follow(root_name(self._engine.clusters[draft.cluster], draft.pk))
+        return True
+
+    async def _event(self) -> Event | None:
+        """Return the next event of the log, or a snapshot that stands for many."""
+        copy = self._copy
+        entries = await self._entries()
+        if entries is None:
+            if not self._begun:
+                self._editors = self._here.editors  # the snapshot shows them
+            view = self._engine.view(copy)
+            self._cursor = view.draft.version
+            return Event(view=view, at=view, entry=None)
+        for entry in entries:
+            self._cursor = entry.version
+            at = self._engine.view(copy, version=entry.version)
+            return Event(view=self._engine.view(copy), at=at, entry=entry)
         return None
-    copy.recall(read.entries, size=read.size)
-    return copy.entries(after)
+
+    async def _entries(self) -> Sequence[Entry] | None:
+        """Return the entries behind the cursor, None where a snapshot has to stand for them."""
+        if self._cursor is None:
+            return None
+        behind = await entries_behind(self._engine, self._copy, self._cursor)
+        if behind is None or self._cursor < self._joined_at:
+            return behind
+        return behind if len(behind) <= self._settings.MAX_BACKLOG else None
+
+    # Notices: all that is told without a number is decided here.
+
+    def _notice(self) -> Notice | None:
+        """Return what is to be told of the draft as it is now, one at a time, the first first."""
+        now = datetime.now(UTC)
+        editors, draft = self._here.editors, self._copy.draft
+        if editors not in (None, self._editors):
+            self._editors = editors
+            return EditorsChanged(view=self._view(), time=now, editors=editors)
+        stamp = self._here.stamp
+        # What a commit of the draft itself saves is its base when it has ended.
+        if stamp is not None and draft.stamp < stamp != self._stamp and not draft.locked:
+            self._stamp = stamp
+            return BaseChanged(view=self._view(), time=now)
+        if draft.expires_at != self._expiry and now >= self._notice_of(draft):
+            self._expiry = draft.expires_at
+            return Expiring(view=self._view(), time=now, expires_at=draft.expires_at)
+        return None
+
+    def _until_notice(self) -> float | None:
+        """Return in how many seconds there is a notice by itself; None where there is none."""
+        draft = self._copy.draft
+        if draft.expires_at == self._expiry:
+            return None
+        return (self._notice_of(draft) - datetime.now(UTC)).total_seconds()
+
+    def _notice_of(self, draft: Draft) -> datetime:
+        return draft.expires_at - timedelta(seconds=self._settings.EXPIRY_NOTICE)
+
+    def _view(self) -> View:
+        return self._engine.view(self._copy)

@@ -66,15 +66,19 @@ class CopyCache:
     async def apply(self, copy: Copy, entry: Entry, draft: Draft, *, size: int = 0) -> None:
         """Take what this worker appended itself; a copy that has it already stays as it is."""
         async with self._lock(draft.id):
-            if entry.version == copy.version + 1:
-                copy.advance(entry, draft)
+            if entry.previous == copy.version:
+                # An append does not tell who may see the draft: the copy may have newer news.
+                known = copy.draft
+                copy.advance(entry, replace(draft, members=known.members, share=known.share))
                 copy.size += size
                 self._trim()
 
     async def take(self, copy: Copy, read: Read) -> None:
         """Take the entries that an append came behind; a copy they can't follow is forgotten."""
         async with self._lock(read.draft.id):
-            if not follow(copy, read):
+            # Read without the lock: where it brings nothing new, its header may be older.
+            is_new = read.gap or read.draft.version > copy.version
+            if is_new and not follow(copy, read):
                 self.forget(read.draft.id)
             self._trim()
 
@@ -106,9 +110,8 @@ class CopyCache:
         """Return an empty copy; of a committed draft it knows what was saved."""
         copy = Copy(draft)
         if draft.state is DraftState.COMMITTED:
-            closing = await self._store.entries(draft.id, draft.version - 1, 1)
-            for entry in closing.entries if closing is not None else ():
-                copy.settle(entry.keys or {})
+            closing = await self._store.entry(draft.id, draft.version)
+            copy.settle((closing.keys if closing is not None else None) or {})
         return copy
 
     def _trim(self) -> None:
@@ -128,5 +131,9 @@ def follow(copy: Copy, read: Read) -> bool:
         return False
     for entry in read.entries:
         if entry.version > copy.version:
+            if entry.previous != copy.version:
+                return False  # the copy was brought on meanwhile, to what is lost since
             copy.advance(entry, replace(read.draft, version=entry.version))
+    if copy.version == read.draft.version:
+        copy.renew(read.draft)
     return copy.version >= read.draft.version

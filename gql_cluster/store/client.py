@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+import asyncio
+import builtins
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
@@ -21,8 +25,10 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004 - redis names it so
     TryAgainError,
 )
+from redis.maint_notifications import MaintNotificationsConfig
 
 from gql_cluster.domain.error import StoreUnavailableError
+from gql_cluster.store.circuit import Circuit, CircuitOpenError
 
 Client: TypeAlias = Redis | RedisCluster
 Sent: TypeAlias = str | bytes | int
@@ -30,6 +36,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _AWAY = (
+    builtins.TimeoutError,
+    CircuitOpenError,
     ClusterDownError,
     ConnectionError,
     ExecAbortError,
@@ -47,15 +55,15 @@ _REFUSALS = ("-OOM ", "OOM command", "READONLY", "MISCONF", "NOREPLICAS", "BUSY 
 def make_client(
     url: str,
     *,
-    timeout: float = 5,
-    connect_timeout: float = 2,
+    timeout: float = 2,
+    connect_timeout: float = 1,
     max_connections: int = 64,
 ) -> Redis:
     """Return a client for a `redis://`, `rediss://` or `unix://` address; times in seconds.
 
-    It never repeats a call by itself: one that timed out may have been applied. Past
-    `max_connections` a call waits for a connection, `connect_timeout` at most. Close it with
-    `aclose()`.
+    It never repeats a call by itself: one that timed out may have been applied, and its
+    connection is dropped. Past `max_connections` a call waits for a connection,
+    `connect_timeout` at most. Close it with `aclose()`.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -64,6 +72,8 @@ def make_client(
         socket_timeout=timeout,
         socket_connect_timeout=connect_timeout,
         retry=Retry(NoBackoff(), 0),
+        # With these on, a pooled connection that has died is not noticed before it is used.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     return Redis.from_pool(pool)
 
@@ -77,13 +87,28 @@ async def transaction(client: Client, *commands: Sequence[Sent]) -> list[Any]:
         return replies
 
 
-def guarded(call: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Make a method raise `StoreUnavailableError` where Redis is away or refuses to write."""
+class _HasClient(Protocol):
+    _client: Client
+
+
+S = TypeVar("S", bound=_HasClient)
+
+
+def guarded(
+    call: Callable[Concatenate[S, P], Awaitable[T]],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """Make a method raise `StoreUnavailableError` where Redis is away or refuses to write.
+
+    It ends within the client's timeout, and at once while the client's circuit is open. A guarded
+    method calls no other.
+    """
 
     @wraps(call)
-    async def guarded_call(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def guarded_call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await call(*args, **kwargs)
+            with _cancellable():
+                async with _circuit_of(self._client).call():
+                    return await call(self, *args, **kwargs)
         except _AWAY as exc:
             raise StoreUnavailableError.of("The draft store does not answer.") from exc
         except ResponseError as exc:
@@ -92,3 +117,31 @@ def guarded(call: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, 
             raise
 
     return guarded_call
+
+
+@contextmanager
+def _cancellable() -> Iterator[None]:
+    """Raise `CancelledError` where the task was cancelled in the block, and that was lost.
+
+    redis-py sends by `asyncio.wait_for`, which loses a cancellation that comes just when it is
+    done, up to Python 3.11 (python/cpython#86296). A subscriber that is gone would stay for ever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
+# One for each client, for as long as that is used.
+_circuits: WeakKeyDictionary[Client, Circuit] = WeakKeyDictionary()
+
+
+def _circuit_of(client: Client) -> Circuit:
+    circuit = _circuits.get(client)
+    if circuit is None:
+        timeout = client.get_connection_kwargs()["socket_timeout"]
+        circuit = _circuits[client] = Circuit(timeout=timeout)
+    return circuit

@@ -13,17 +13,19 @@ from typing import Any, assert_never
 import msgspec
 
 from gql_cluster.domain.delta import Added, Delta, Moved, Related, Removed, Updated
-from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
+from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry, Stack
 from gql_cluster.domain.error import StoreUnavailableError
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.node import Json, Node
 
-FORMAT = 1
+FORMAT = 2
 
 _dumps = msgspec.json.Encoder().encode
 _loads = msgspec.json.Decoder().decode
 # The end of a node's row is left out as far as it is this.
 _USUAL_END: tuple[Any, ...] = ({}, 0, False)
 _SHORTEST = 5
+# So is the end of an entry's.
+_ENTRY_END: list[Any] = [[], None, None, None, []]
 
 
 class StoreFormatError(StoreUnavailableError):
@@ -47,6 +49,11 @@ def encode_draft(draft: Draft) -> dict[str, str | bytes | int]:
         "created": draft.created_at.isoformat(),
         "updated": draft.updated_at.isoformat(),
         "expires": draft.expires_at.isoformat(),
+        "members": _dumps(sorted(draft.members)),
+        "share": draft.share,
+        "stamp": draft.stamp,
+        "stacks": encode_stacks(draft.stacks),
+        "skipped": draft.skipped,
     }
 
 
@@ -65,7 +72,28 @@ def decode_draft(fields: Mapping[bytes, bytes]) -> Draft:
         created_at=datetime.fromisoformat(text["created"]),
         updated_at=datetime.fromisoformat(text["updated"]),
         expires_at=datetime.fromisoformat(text["expires"]),
+        # Not there in the header of format 1.
+        members=frozenset(_loads(fields.get(b"members", b"[]"))),
+        share=text.get("share", ""),
+        stamp=int(text.get("stamp", 0)),
+        skipped=int(text.get("skipped", 0)),
+        stacks=_stacks(_loads(fields.get(b"stacks", b"{}"))),
+        locked=b"lock" in fields,
     )
+
+
+def encode_stacks(stacks: Mapping[str, Stack]) -> bytes:
+    """Return what each session can undo and redo."""
+    return _dumps({session: [each.undo, each.redo] for session, each in stacks.items()})
+
+
+def _stacks(rows: Mapping[str, list[Any]]) -> dict[str, Stack]:
+    return {session: Stack(undo=undo, redo=redo) for session, (undo, redo) in rows.items()}
+
+
+def encode_value(value: Json) -> bytes:
+    """Return a primary key as the header holds it."""
+    return _dumps(value)
 
 
 def check_format(number: bytes) -> None:
@@ -121,7 +149,7 @@ def _node(key: str, parent: str | None, row: list[Any]) -> Node:
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """Return an entry without its version, which its id in the stream holds."""
+    """Return an entry without its version, which its id in the stream holds, nor `previous`."""
     row = [
         entry.at.isoformat(),
         entry.session,
@@ -129,21 +157,32 @@ def encode_entry(entry: Entry) -> bytes:
         entry.cause.value,
         [_delta_row(delta) for delta in entry.deltas],
         entry.keys,
+        entry.below,
+        entry.undoes,
+        [_delta_row(delta) for delta in entry.theirs],
     ]
+    while row[-1] in (None, []):
+        row.pop()
     return _dumps(row)
 
 
-def decode_entry(version: int, data: bytes) -> Entry:
+def decode_entry(version: int, previous: int, data: bytes) -> Entry:
     """Return the entry of a version."""
-    at, session, change_id, cause, deltas, keys = _loads(data)
+    row = _loads(data)
+    at, session, change_id, cause = row[:4]
+    deltas, keys, below, undoes, theirs = row[4:] + _ENTRY_END[len(row) - 4 :]
     return Entry(
         version=version,
+        previous=previous,
         at=datetime.fromisoformat(at),
         session=session,
         change_id=change_id,
         cause=Cause(cause),
         deltas=tuple(_delta(row) for row in deltas),
         keys=keys,
+        below=below,
+        undoes=undoes,
+        theirs=tuple(_delta(row) for row in theirs),
     )
 
 

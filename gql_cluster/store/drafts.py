@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
+from typing import Any
 
-from gql_cluster.domain.draft import Draft, DraftState, Entry
+from gql_cluster.domain.draft import Draft, DraftState, Entry, Stack
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.tree import Want
 from gql_cluster.store import wire
-from gql_cluster.store.client import Client, Sent, guarded, transaction
-from gql_cluster.store.codec import check_format, encode_draft, encode_entry
+from gql_cluster.store.client import Client, Sent, guarded
+from gql_cluster.store.codec import (
+    encode_draft,
+    encode_entry,
+    encode_stacks,
+    encode_value,
+)
 from gql_cluster.store.keys import Keys, index_member
 from gql_cluster.store.results import (
     Accepted,
@@ -24,6 +30,9 @@ from gql_cluster.store.results import (
     Locking,
     LockLost,
     Read,
+    Rebased,
+    Settled,
+    Skip,
     Stale,
     Taken,
 )
@@ -64,19 +73,15 @@ class DraftStore:
     async def create(self, draft: Draft, nodes: Collection[Node]) -> Draft:
         """Keep a new draft with a fresh id; returns its header with the expiry it has."""
         draft = replace(draft, expires_at=draft.created_at + self._ttl)
-        keys = self._keys.draft(draft.id)
-        meta, stored, _, index, *_ = keys
         places = [index_member(n.parent, n.relation, n.rank, n.key) for n in nodes if not n.removed]
-        scored = [part for member in places if member is not None for part in (0, member)]
-        commands: list[list[Sent]] = [
-            ["HSET", meta, *chain.from_iterable(encode_draft(draft).items())],
-            ["HSET", stored, *wire.node_args(nodes)],
-        ]
-        if scored:
-            commands.append(["ZADD", index, *scored])
-        # The header expires first: it must not outlive the rest.
-        commands += [["PEXPIRE", key, _milliseconds(self._ttl)] for key in keys]
-        await transaction(self._client, *commands)
+        await self._run(
+            "create",
+            self._keys.draft(draft.id),
+            _milliseconds(self._ttl),
+            *wire.counted([*chain.from_iterable(encode_draft(draft).items())]),
+            *wire.counted(wire.node_args(nodes)),
+            *wire.counted([member for member in places if member is not None]),
+        )
         return draft
 
     @guarded
@@ -92,21 +97,10 @@ class DraftStore:
 
         With `since` also the entries behind that version, with `change_id` what it came to.
         """
-        return await self._read(draft_id, want, since, 0, change_id)
-
-    @guarded
-    async def entries(self, draft_id: str, after: int, limit: int) -> Read | None:
-        """Return the header and the next entries behind a version; None where no draft is."""
-        return await self._read(draft_id, Want(), after, limit, None)
-
-    async def _read(
-        self, draft_id: str, want: Want, since: int | None, limit: int, change_id: str | None
-    ) -> Read | None:
         reply = await self._run(
             "read",
             self._keys.draft(draft_id),
             _from(since),
-            limit,
             change_id or "",
             *wire.want_args(want),
         )
@@ -118,39 +112,53 @@ class DraftStore:
                 return None
 
     @guarded
+    async def entries(self, draft_id: str, after: int, limit: int) -> list[Entry]:
+        """Return the next entries that are kept behind a version."""
+        log = self._keys.draft(draft_id)[4]
+        first = f"{max(after, 0) + 1}-0"
+        stream: Any = await self._client.xrange(log, first, "+", count=limit)
+        return [wire.to_entry(id_, [*chain.from_iterable(row.items())]) for id_, row in stream]
+
+    async def entry(self, draft_id: str, version: int) -> Entry | None:
+        """Return what a version did, None where that is not kept or there is no such draft."""
+        found = await self.entries(draft_id, version - 1, 1)
+        return found[0] if found and found[0].version == version else None
+
+    @guarded
     async def touched(self, draft_id: str) -> Mapping[str, Node | None] | None:
         """Return each key touched since open with its node as it was then, None where added.
 
         Empty for a new cluster, of which all is new. None where no draft is.
         """
-        meta, _, base, *_ = self._keys.draft(draft_id)
-        number, stored = await transaction(
-            self._client, ["HGET", meta, "format"], ["HGETALL", base]
-        )
-        if number is None:
-            return None
-        check_format(number)
-        return wire.to_base(stored)
+        match await self._run("touched", self._keys.draft(draft_id)):
+            case ["touched", base]:
+                return wire.to_base(base)
+            case _:
+                return None
 
     @guarded
-    async def append(  # noqa: PLR0913 - one change set, said whole
+    async def append(  # noqa: PLR0911, PLR0913 - one change set, said whole; one case an answer
         self,
         draft: Draft,
         entry: Entry,
         nodes: Collection[Node],
         *,
         tail: int,
+        stacks: Mapping[str, Stack],
         expected_version: int | None = None,
         fingerprint: str | None = None,
+        rebased: Rebased | None = None,
     ) -> Appended:
         """Keep a change set that was computed at exactly `draft.version`, or say why not.
 
-        `nodes` are those that its deltas touch, as they are after it. The first of these that
-        holds is returned: Gone, Seen, Closed, Locked, Stale (against `expected_version`),
-        Behind (against `draft.version`), Taken (the key of a node that is added), Accepted. Only
-        Accepted wrote anything.
+        `nodes` are those that its deltas touch, as they are after it; `rebased` is the new
+        base, where it brings one. The first of these that holds is returned: Gone (for the
+        entry's session too that may not), Seen, Closed, Locked, Stale (against
+        `expected_version`), Behind (against `draft.version`), Skip (the entry has to have
+        another version), Taken (the key of a node that is added), Accepted. Only Accepted wrote
+        anything.
         """
-        if entry.version != draft.version + 1:
+        if entry.previous != draft.version:
             message = f"entry {entry.version} does not follow version {draft.version}"
             raise ValueError(message)
         leave, come = wire.index_changes(entry.deltas)
@@ -160,7 +168,12 @@ class DraftStore:
             tail=tail,
             updated_at=entry.at,
             expires_at=entry.at + self._ttl,
+            stacks=stacks,
+            skipped=draft.skipped + entry.version - entry.previous - 1,
+            stamp=draft.stamp if rebased is None else rebased.stamp,
+            locked=False,
         )
+        base = "new" if rebased is not None else "" if draft.is_new else "keep"
         stored = wire.node_args(nodes)
         logged = encode_entry(entry)
         reply = await self._run(
@@ -176,12 +189,17 @@ class DraftStore:
             tail,
             _milliseconds(self._ttl),
             self._log_length,
-            "" if draft.is_new else "1",
+            base,
+            entry.session,
+            entry.version,
+            encode_stacks(stacks),
+            now.stamp,
+            now.skipped,
             *wire.counted(wire.fresh_keys(entry)),
-            len(nodes),
-            *stored,
+            *wire.counted(stored),
             *wire.counted(leave),
             *wire.counted(come),
+            *wire.counted(wire.base_args(rebased.base if rebased is not None else {})),
         )
         match reply:
             case ["accepted", _]:
@@ -190,6 +208,8 @@ class DraftStore:
                 return wire.to_seen(outcome)
             case ["stale", version]:
                 return Stale(version=int(version))
+            case ["skip", version]:
+                return Skip(version=int(version))
             case ["taken", key]:
                 return Taken(key=str(key, "utf-8"))
             case ["behind", header, stream]:
@@ -234,21 +254,23 @@ class DraftStore:
         await self._run("unlock", self._keys.draft(draft_id), token)
 
     @guarded
-    async def close(
+    async def close(  # noqa: PLR0913 - an ending, said whole
         self,
         draft_id: str,
         *,
         token: str | None,
         state: DraftState,
-        entry_of: Callable[[int], Entry],
+        entry: Entry,
         fingerprint: str | None = None,
+        settled: Settled | None = None,
     ) -> Closing:
         """End a draft with one more entry: under the lock with this token, or where none is held.
 
-        `entry_of` makes the entry of a version; nothing else of it depends on the version. A
-        draft that has ended before is `Closed`, whichever way and whoever asks: a retry too.
+        With the state OPEN it goes on from what is `settled`. The entry's version is the
+        store's to give. A draft that has ended before is `Closed`, whichever way and whoever
+        asks: a retry too.
         """
-        entry = entry_of(0)
+        ttl = self._ttl if state is DraftState.OPEN else self._closed_ttl
         reply = await self._run(
             "close",
             self._keys.draft(draft_id),
@@ -258,14 +280,16 @@ class DraftStore:
             fingerprint or "",
             encode_entry(entry),
             entry.at.isoformat(),
-            (entry.at + self._closed_ttl).isoformat(),
-            _milliseconds(self._closed_ttl),
+            (entry.at + ttl).isoformat(),
+            _milliseconds(ttl),
             self._log_length,
+            *_settled_args(entry, settled),
         )
         match reply:
-            case ["ended", header]:
+            case ["ended", header, previous]:
                 draft = wire.to_draft(header)
-                return Ended(draft=draft, entry=entry_of(draft.version))
+                ended = replace(entry, version=draft.version, previous=int(previous))
+                return Ended(draft=draft, entry=ended)
             case ["lost"]:
                 return LockLost()
             case _:
@@ -280,6 +304,19 @@ class DraftStore:
     async def delete(self, draft_id: str) -> None:
         """Forget a draft at once, its log and outcomes too."""
         await self._client.delete(*self._keys.draft(draft_id))
+
+
+def _settled_args(entry: Entry, settled: Settled | None) -> list[Sent]:
+    if settled is None:
+        return [""]
+    leave, come = wire.index_changes(entry.deltas)
+    return [
+        encode_value(settled.pk),
+        settled.stamp,
+        *wire.counted(wire.node_args(settled.nodes)),
+        *wire.counted(leave),
+        *wire.counted(come),
+    ]
 
 
 def _from(version: int | None) -> int | str:

@@ -22,6 +22,11 @@ class Keys:
         tag = f"{self.prefix}:{{draft:{draft_id}}}"
         return [f"{tag}:{part}" for part in ("meta", "nodes", "base", "index", "log", "done")]
 
+    def editors(self, draft_id: str) -> list[str]:
+        """Return the two keys of a draft's watchers: themselves, and their sessions."""
+        tag = f"{self.prefix}:{{draft:{draft_id}}}"
+        return [f"{tag}:{part}" for part in ("watchers", "editors")]
+
     def session_drafts(self, session: str) -> str:
         """Return the key of a session's drafts by time."""
         return f"{self.prefix}:{{session:{session}}}:drafts"
@@ -29,6 +34,10 @@ class Keys:
     def session_roots(self, session: str) -> str:
         """Return the key of a session's drafts by saved root."""
         return f"{self.prefix}:{{session:{session}}}:roots"
+
+    def stamp(self, root: str) -> str:
+        """Return the key of the count of a saved root's saves."""
+        return f"{self.prefix}:{{root:{root}}}:stamp"
 
 
 def place(parent: str, relation: str) -> str:

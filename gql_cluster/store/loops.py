@@ -13,8 +13,8 @@ class PerLoop(Generic[T]):
     """Makes its thing on first use in a loop and closes it when the loop ends.
 
     No library does it. A loop closes the asynchronous generators that were begun in it before
-    it ends itself (`shutdown_asyncgens`: `asyncio.run`, uvicorn, asgiref and pytest-asyncio all
-    call it), so each thing is held by one.
+    it ends itself (`shutdown_asyncgens`: `asyncio.run`, asgiref and pytest-asyncio call it), so
+    each thing is held by one. A server that a signal ends may not come to that: it calls `close`.
     """
 
     def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[object]]) -> None:

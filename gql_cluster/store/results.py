@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
 from gql_cluster.domain.draft import Draft, DraftState, Entry
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.tree import Siblings
 
 
@@ -25,7 +25,7 @@ class Read:
     """Parts of a draft, all at `draft.version`.
 
     `entries` are those behind the version asked for, in order without a hole, as many as the
-    limit allows. `gap`: the log does not reach back so far, or the draft is behind that version.
+    limit allows. `gap`: the log does not reach back so far, or the version is not of its history.
     A node is None where there never was one. `size` is the bytes of all this as stored.
     """
 
@@ -36,6 +36,26 @@ class Read:
     relations: Mapping[tuple[str, str], Siblings] = field(default_factory=dict)
     outcome: Seen | None = None
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebased:
+    """The new base that a rebase brings: the base nodes of all that the draft differs in.
+
+    A node is None where the draft added it. `stamp` counts the saves that the base has in it.
+    """
+
+    base: Mapping[str, Node | None]
+    stamp: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What a commit has saved, and is the base from then on: the nodes that differ, as saved."""
+
+    pk: Json
+    stamp: int
+    nodes: Collection[Node]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +103,13 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """The next version is this one: Redis has been restarted, and the numbers skip ahead."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Closed:
     """The draft has been closed, by the entry of this version."""
 
@@ -92,10 +119,14 @@ class Closed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Locked:
-    """A commit holds the draft under this token; `left` of its lease is below zero when over."""
+    """A commit of this version holds the draft under this token.
+
+    `left` of its lease is below zero when over.
+    """
 
     token: str
     left: timedelta
+    version: int
 
     @property
     def lease_over(self) -> bool:
@@ -110,9 +141,9 @@ class LockLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
-    """There is no such draft: it has expired, or there never was one."""
+    """There is no such draft for this session: it expired, never was, or is another's."""
 
 
-Appended: TypeAlias = Accepted | Seen | Behind | Stale | Taken | Closed | Locked | Gone
+Appended: TypeAlias = Accepted | Seen | Behind | Stale | Skip | Taken | Closed | Locked | Gone
 Locking: TypeAlias = Acquired | Stale | Closed | Locked | Gone
 Closing: TypeAlias = Ended | Closed | Locked | LockLost | Gone

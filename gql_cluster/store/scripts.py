@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from gql_cluster.store.client import Client
+from gql_cluster.store.codec import FORMAT, check_format
 
 
 class Scripts:
@@ -18,14 +19,30 @@ class Scripts:
         self._scripts = {name: client.register_script(text) for name, text in _sources().items()}
 
     async def __call__(self, name: str, keys: Sequence[str], *args: str | bytes | int) -> list[Any]:
-        """Run a script; its reply begins with a word."""
+        """Run a script; its reply begins with a word. Raises `StoreFormatError`."""
         word, *reply = await self._scripts[name](keys=keys, args=args)
+        if word == b"newer":
+            check_format(*reply)
         return [word.decode(), *reply]
 
 
 @cache
 def _sources() -> dict[str, bytes]:
     folder = files("gql_cluster.store") / "lua"
-    common = (folder / "common.lua").read_bytes()
-    names = ("append", "close", "lock", "read", "release", "unlock")
+    common = b"local FORMAT = %d\n" % FORMAT + (folder / "common.lua").read_bytes()
+    names = (
+        "append",
+        "close",
+        "create",
+        "join",
+        "lock",
+        "presence",
+        "read",
+        "release",
+        "share",
+        "stamp",
+        "touched",
+        "unlock",
+        "unshare",
+    )
     return {name: common + (folder / f"{name}.lua").read_bytes() for name in names}

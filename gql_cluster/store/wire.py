@@ -28,7 +28,7 @@ def fresh_keys(entry: Entry) -> list[str]:
     ]
 
 
-def counted(values: Collection[str | bytes]) -> list[str | bytes | int]:
+def counted(values: Collection[str | bytes | int]) -> list[str | bytes | int]:
     """Return a list as the scripts take it: behind its length."""
     return [len(values), *values]
 
@@ -36,6 +36,15 @@ def counted(values: Collection[str | bytes]) -> list[str | bytes | int]:
 def node_args(nodes: Iterable[Node]) -> list[str | bytes]:
     """Return nodes as their hash takes them: key, node, key, node, …."""
     return [part for node in nodes for part in (node.key, encode_node(node))]
+
+
+def base_args(base: Mapping[str, Node | None]) -> list[str | bytes]:
+    """Return nodes of a base as their hash takes them; an empty value stands for none."""
+    return [
+        part
+        for key, node in base.items()
+        for part in (key, encode_node(node) if node is not None else b"")
+    ]
 
 
 def want_args(want: Want) -> list[str | bytes | int]:
@@ -82,11 +91,9 @@ def to_draft(flat: Sequence[bytes]) -> Draft:
 def to_read(header: Sequence[bytes], stream: Stream, after: int | None) -> Read:
     """Return header and entries; `after` is the version whose followers were asked for."""
     draft = to_draft(header)
-    entries = tuple(
-        decode_entry(int(number.partition(b"-")[0]), fields[1]) for number, fields in stream
-    )
+    entries = tuple(to_entry(number, fields) for number, fields in stream)
     gap = _has_gap(draft, entries, after)
-    size = sum(len(fields[1]) for _, fields in stream)
+    size = sum(len(part) for _, fields in stream for part in fields)
     return Read(draft=draft, entries=() if gap else entries, gap=gap, size=size)
 
 
@@ -119,7 +126,15 @@ def with_parts(
 def _has_gap(draft: Draft, entries: Sequence[Entry], after: int | None) -> bool:
     if after is None or after == draft.version:
         return False
-    return not entries or entries[0].version != after + 1
+    return not entries or entries[0].previous != after
+
+
+def to_entry(number: bytes, fields: Sequence[bytes]) -> Entry:
+    """Return an entry of the log."""
+    version = int(number.partition(b"-")[0])
+    stored = pairs(fields)
+    # Format 1 kept no `previous`, and its numbers never skipped.
+    return decode_entry(version, int(stored.get(b"previous", version - 1)), stored[b"entry"])
 
 
 def to_siblings(members: Sequence[bytes]) -> Siblings:
@@ -131,9 +146,9 @@ def to_siblings(members: Sequence[bytes]) -> Siblings:
     return siblings
 
 
-def to_base(stored: Mapping[bytes, bytes]) -> dict[str, Node | None]:
+def to_base(flat: Sequence[bytes]) -> dict[str, Node | None]:
     """Return the nodes of the base by key; an empty value stands for none."""
-    texts = {key.decode(): data for key, data in stored.items()}
+    texts = {key.decode(): data for key, data in pairs(flat).items()}
     return {key: decode_node(key, data) if data else None for key, data in texts.items()}
 
 
@@ -148,8 +163,10 @@ def to_refusal(reply: Sequence[Any]) -> Closed | Locked | Gone:
     match reply:
         case ["closed", state, version]:
             return Closed(state=DraftState(state.decode()), version=int(version))
-        case ["locked", token, left]:
-            return Locked(token=token.decode(), left=timedelta(milliseconds=left))
+        case ["locked", token, left, version]:
+            return Locked(
+                token=token.decode(), left=timedelta(milliseconds=left), version=int(version)
+            )
         case ["gone"]:
             return Gone()
         case _:

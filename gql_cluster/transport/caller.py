@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from django.db import InterfaceError, OperationalError
 from django.utils.crypto import salted_hmac
 
-from gql_cluster.domain.error import UnauthenticatedError
+from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.service.engine import Caller
 from gql_cluster.service.session import session_of
 
@@ -23,7 +24,8 @@ async def caller_of(authorization: str | None, session: SessionBase | None) -> C
     """Return who calls; a token goes before a cookie.
 
     A browser that has a Django session gets an editing session in it, once. Raises
-    `UnauthenticatedError` for an `Authorization` that is not a valid token.
+    `UnauthenticatedError` for an `Authorization` that is not a valid token, and
+    `DatabaseUnavailableError`.
     """
     if authorization:
         return Caller(session=session_of(_bearer(authorization)))
@@ -36,15 +38,18 @@ async def browser_session(session: SessionBase) -> str:
     """Return the editing session of a Django session; it is made where there is none yet.
 
     Requests that come at once find the same one: it follows from the session's key, and stays
-    when that key is changed by a login.
+    when that key is changed by a login. Raises `DatabaseUnavailableError`.
     """
-    known = await session.aget(_NAME)
-    if known is None:
-        if session.session_key is None:
-            await session.acreate()
-        known = salted_hmac(_NAME, session.session_key or "").hexdigest()[:_LENGTH]
-        await session.aset(_NAME, known)
-        await session.asave()
+    try:
+        known = await session.aget(_NAME)
+        if known is None:
+            if session.session_key is None:
+                await session.acreate()
+            known = salted_hmac(_NAME, session.session_key or "").hexdigest()[:_LENGTH]
+            await session.aset(_NAME, known)
+            await session.asave()
+    except (OperationalError, InterfaceError) as exc:
+        raise DatabaseUnavailableError.of("The session can't be read now. Try again.") from exc
     return str(known)
 
 

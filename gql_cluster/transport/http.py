@@ -14,7 +14,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from strawberry.django.views import AsyncGraphQLView
 
-from gql_cluster.domain.error import UnauthenticatedError
+from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport.caller import browser_session, caller_of
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
             return _refusal("LIMIT_EXCEEDED", "The request body is too large.", 413)
         except UnauthenticatedError as exc:
             return _refusal(exc.code.value, str(exc), 401)
+        except DatabaseUnavailableError as exc:
+            return _refusal(exc.code.value, str(exc), 503)
 
     async def render_graphql_ide(self, request: HttpRequest) -> Any:
         """Show GraphiQL, in a session, so that it can edit at once."""

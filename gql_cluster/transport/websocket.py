@@ -15,8 +15,9 @@ from django.conf import settings
 from django.urls import path
 from strawberry.channels import GraphQLWSConsumer
 from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
 
-from gql_cluster.domain.error import UnauthenticatedError
+from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport import connections
 from gql_cluster.transport.caller import caller_of, token_in
 
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
 
 _INIT_TIMEOUT = timedelta(seconds=5)
 _BAD_REQUEST = 4400
+_TRY_AGAIN_LATER = 1013
 
 
 class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
     """One WebSocket; who calls is settled by its `connection_init`."""
+
+    # No layer: what a socket hears of comes from the hub, and opening and closing one must not
+    # wait for Redis.
+    channel_layer_alias = ""
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take a message; one that is not of the protocol's shape closes the socket with 4400.
@@ -60,6 +66,9 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
             context["caller"] = await caller_of(authorization, self.scope.get("session"))
         except UnauthenticatedError as exc:
             raise ConnectionRejectionError({"code": exc.code.value, "message": str(exc)}) from exc
+        except DatabaseUnavailableError as exc:
+            await self.close(code=_TRY_AGAIN_LATER, reason=str(exc))
+            raise WebSocketDisconnected from exc
         return await super().on_ws_connect(context)
 
 

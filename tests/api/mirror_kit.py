@@ -111,6 +111,7 @@ class Draftable:
         header = replace(header, version=header.version + 1, tail=applied.tail)
         entry = Entry(
             version=header.version,
+            previous=header.version - 1,
             at=NOW,
             session="s",
             change_id=None,

@@ -314,15 +314,15 @@ async def test_conflict_names_both_values(client: Client) -> None:
 async def test_conflict_of_an_order_names_the_relation(client: Client) -> None:
     """It has no values to show, for there is none of a single node."""
     pk, _ = await make_band()
-    for position in (1, 2):
+    for position in (10, 20, 30):
         await BandMember.objects.acreate(
             band_id=int(pk), name=f"Member {position}", instrument="bass", position=position
         )
-    first = await BandMember.objects.aget(band_id=int(pk), position=1)
+    first = await BandMember.objects.aget(band_id=int(pk), position=10)
     draft = await client.open(pk=pk)
     key = f"BandMember:{first.pk}"
     await client.edit(draft, {"members": {"move": {"key": key, "to": "LAST"}}})
-    await BandMember.objects.acreate(band_id=int(pk), name="Third", instrument="bass", position=3)
+    await BandMember.objects.filter(pk=first.pk).aupdate(position=25)
     data = await client.data(
         "mutation($id: ID!) { it: commitBandDraft(draft: $id)"
         f" {{ conflicts {{ kind key path field base theirs mine }} {ERRORS} }} }}",

@@ -23,6 +23,7 @@ from tests.e2e import operations
 from tests.e2e.workers import Worker
 
 DEADLINE = 20.0
+NOTICES = ("EditorsChanged", "BaseChanged", "DraftExpiring", "DraftExpired")
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
 
@@ -118,6 +119,10 @@ class Client:
         assert not payload["errors"], payload["errors"]
         return payload
 
+    async def focus(self, draft: str, key: str | None = None, field: str | None = None) -> Any:
+        """Move the focus, and return whether that is kept."""
+        return (await self.data(operations.FOCUS, draft=draft, key=key, field=field))["focused"]
+
     async def draft(self, draft: str) -> Any:
         """Return a draft of a band with its cluster."""
         return (await self.data(operations.DRAFT, draft=draft))["draft"]
@@ -179,12 +184,21 @@ class Watcher:
         self._socket = socket
         self._operation = operation
 
-    async def next(self) -> Any:
-        """Return the next event."""
-        message = await self._socket.receive(self._operation)
-        assert message["type"] == "next", message
-        assert "errors" not in message["payload"], message
-        return message["payload"]["data"]["event"]
+    async def next(self, *, notices: bool = False) -> Any:
+        """Return the next event; with `notices` also one without a number of its own."""
+        while True:
+            message = await self._socket.receive(self._operation)
+            assert message["type"] == "next", message
+            assert "errors" not in message["payload"], message
+            event = message["payload"]["data"]["event"]
+            if notices or event["__typename"] not in NOTICES:
+                return event
+
+    async def notice(self) -> Any:
+        """Return the next event, which must be one without a number of its own."""
+        event = await self.next(notices=True)
+        assert event["__typename"] in NOTICES, event
+        return event
 
     async def take(self, count: int) -> list[Any]:
         """Return so many events."""
@@ -195,6 +209,16 @@ class Watcher:
         message = await self._socket.receive(self._operation)
         assert message["type"] == "error", message
         return [error["extensions"]["code"] for error in message["payload"]]
+
+    async def ended(self) -> list[str]:
+        """Return the codes of the result with which the service ends a stream, past notices."""
+        while True:
+            message = await self._socket.receive(self._operation)
+            assert message["type"] == "next", message
+            if errors := message["payload"].get("errors"):
+                assert await self.completed()
+                return [error["extensions"]["code"] for error in errors]
+            assert message["payload"]["data"]["event"]["__typename"] in NOTICES, message
 
     def cut(self) -> None:
         """Lose the connection."""

@@ -29,6 +29,8 @@ fragment Changes on DraftEdited {
 KEYS = "keys { key pk id }"
 ERRORS = "errors { code message key field path change }"
 
+EDITORS = "editors { sessionId key field since isMe }"
+
 _EVENT = f"""
   __typename draftId version at sessionId changeId
   ...Changes
@@ -88,9 +90,20 @@ WATCH = f"""
 subscription Watch($draft: ID!, $after: Int) {{
   event: draftEvents(draft: $draft, after: $after) {{
     {_EVENT}
-    draft {{ version state ... on BandDraft {{ cluster {{ ...Cluster }} }} }}
+    ... on EditorsChanged {{ {EDITORS} }}
+    ... on BaseChanged {{ conflicts {{ kind key field theirs mine }} }}
+    ... on DraftExpiring {{ expiresAt }}
+    draft {{ version state {EDITORS} ... on BandDraft {{ cluster {{ ...Cluster }} }} }}
   }}
 }}
 {CHANGES}
 {CLUSTER}
 """
+
+FOCUS = """
+mutation Focus($draft: ID!, $key: ID, $field: String) {
+  focused: setFocus(draft: $draft, key: $key, field: $field)
+}
+"""
+
+PRESENT = f"query Present($draft: ID!) {{ draft(id: $draft) {{ {EDITORS} }} }}"

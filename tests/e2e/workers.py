@@ -75,7 +75,7 @@ def start_worker(log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start a worker that logs to `log`; it does not listen yet."""
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "asgi:application", "--port=0", "--lifespan=off"],
+            [sys.executable, "-m", "uvicorn", "asgi:application", "--port=0"],
             cwd=ROOT,
             env=os.environ | SERVICE | environ,
             stdin=subprocess.DEVNULL,

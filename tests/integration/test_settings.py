@@ -30,3 +30,11 @@ def test_postgresql_is_reached_through_a_bounded_pool() -> None:
 def test_sqlite_locks_before_it_reads() -> None:
     """What a transaction read is still true when it writes."""
     assert database("sqlite:////data/db.sqlite3", 7)["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+
+
+def test_a_postgresql_that_is_gone_is_given_up_within_seconds() -> None:
+    """Unless the address says otherwise."""
+    options = database("postgres://db.internal/service?tcp_user_timeout=9000", 0)["OPTIONS"]
+    assert options["connect_timeout"] == 2
+    assert options["keepalives_idle"] == 5
+    assert options["tcp_user_timeout"] == 9000

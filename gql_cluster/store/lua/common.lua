@@ -8,12 +8,10 @@ local function header()
   return redis.call('HGETALL', META)
 end
 
--- The entries behind a version, none where '' is given; limit 0 is no limit.
-local function entries(after, limit)
+-- The entries behind a version, none where '' is given.
+local function entries(after)
   if after == '' then return {} end
-  local first = string.format('%d-0', after + 1)
-  if limit == 0 then return redis.call('XRANGE', LOG, first, '+') end
-  return redis.call('XRANGE', LOG, first, '+', 'COUNT', limit)
+  return redis.call('XRANGE', LOG, string.format('%d-0', after + 1), '+')
 end
 
 -- The stored nodes, false where there is none.
@@ -34,15 +32,67 @@ local function now()
 end
 
 -- The reply for a draft that a commit has locked until a time.
-local function locked(token, ends)
-  return {'locked', token, ends - now()}
+local function locked(token, ends, version)
+  return {'locked', token, ends - now(), version}
 end
 
--- The header goes first: see above.
-local function expire(ttl)
+-- The reply for a draft that is not there, or not for this release; nil where it is. One of which
+-- a key is gone, as by eviction, is gone: it must never look as if it had no nodes, no children
+-- or no changes.
+local function refused()
+  local format, count = unpack(redis.call('HMGET', META, 'format', 'keys'))
+  if not format then return {'gone'} end
+  if tonumber(format) > FORMAT then return {'newer', format} end
+  -- The header of format 1 does not tell how many keys there are.
+  if redis.call('EXISTS', NODES) == 0
+    or redis.call('EXISTS', unpack(KEYS)) < tonumber(count or 0) then return {'gone'} end
+end
+
+-- Returns what finds the lists in ARGV, each behind its length: the places of first and last.
+local function lists(at)
+  return function()
+    local first, last = at + 1, at + tonumber(ARGV[at])
+    at = last + 1
+    return first, last
+  end
+end
+
+-- Tells whether a session may see and change the draft; the members are a list in JSON.
+local function admitted(session, owner, members)
+  if session == owner then return true end
+  for _, member in ipairs(cjson.decode(members or '[]')) do
+    if session == member then return true end
+  end
+  return false
+end
+
+-- Redis' name for the history of its data: a random one behind each restart and each failover.
+local function history()
+  -- Some that are hosted do not tell: there no numbers skip.
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or '0'
+end
+
+-- The version that follows. Where the draft was written last in another history, Redis may have
+-- lost versions that somebody has seen: then the numbers skip ahead, by 10,000 and by what is
+-- random in the history's name, so that none is used twice: not one that was lost, nor one that
+-- was made behind another loss of the same. In one history the same number follows at any time,
+-- however long it takes to come with it. There is room for some 4,000 skips in 31 bits.
+local function following(version)
+  local last, now = redis.call('HGET', META, 'history'), history()
+  local step = 1
+  if last and last ~= now then step = 10000 + tonumber(string.sub(now, 1, 5), 16) end
+  return string.format('%d', version + step)
+end
+
+local function log(previous, version, entry, length)
+  redis.call('XADD', LOG, 'MAXLEN', '~', length, version .. '-0',
+    'entry', entry, 'previous', previous)
+end
+
+-- Ends every script that changes a draft: writes these fields of the header, and what is always
+-- in it. The header expires first: see above.
+local function keep(ttl, ...)
+  redis.call('HSET', META, 'format', FORMAT, 'keys', redis.call('EXISTS', unpack(KEYS)),
+    'history', history(), ...)
   for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
-end
-
-local function log(version, entry, length)
-  redis.call('XADD', LOG, 'MAXLEN', '~', length, version .. '-0', 'entry', entry)
 end

@@ -1,14 +1,14 @@
 -- Reads any parts of a draft at one version. Writes nothing.
--- ARGV: after or '', limit, change id or '', then three lists, each behind its length:
--- keys, places whose siblings are wanted, places whose nodes are wanted as well.
-if redis.call('EXISTS', META) == 0 then return {'gone'} end
+-- ARGV: after or '', change id or '', then three lists: keys, places whose siblings are
+-- wanted, places whose nodes are wanted as well.
+local refusal = refused()
+if refusal then return refusal end
 
-local at = 4
+local bounds = lists(3)
 local function list()
-  local length = tonumber(ARGV[at])
   local values = {}
-  for i = at + 1, at + length do values[#values + 1] = ARGV[i] end
-  at = at + length + 1
+  local first, last = bounds()
+  for i = first, last do values[#values + 1] = ARGV[i] end
   return values
 end
 
@@ -25,5 +25,5 @@ for _, place in ipairs(list()) do
   for i, member in ipairs(members) do keys[i] = string.match(member, '^.*%z(.*)$') end
   families[#families + 1] = {members, nodes(keys)}
 end
-local outcome = ARGV[3] ~= '' and redis.call('HGET', DONE, ARGV[3])
-return {'read', header(), entries(ARGV[1], tonumber(ARGV[2])), wanted, relations, families, outcome}
+local outcome = ARGV[2] ~= '' and redis.call('HGET', DONE, ARGV[2])
+return {'read', header(), entries(ARGV[1]), wanted, relations, families, outcome}

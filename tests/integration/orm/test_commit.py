@@ -12,10 +12,11 @@ from gql_cluster.domain.error import InvalidChangeError, ValidationFailedError
 from gql_cluster.domain.node import Json
 from gql_cluster.orm.describe import describe
 from gql_cluster.service.commit import commit
+from gql_cluster.service.dry_run import draft_errors
 from gql_cluster.service.edit import edit
 from gql_cluster.service.engine import Engine
 from gql_cluster.service.open import open_copy, open_new, open_saved
-from gql_cluster.service.read import draft_errors, get_draft
+from gql_cluster.service.read import get_draft
 from gql_cluster.service.view import View
 from tests.clusters.models import Contact, CreditNote, Currency, Customer, Invoice, Line, Part
 from tests.integration.orm.invoices import (

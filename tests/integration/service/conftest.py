@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeAlias, TypeVar
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import connection
+from redis import Redis
 
-from gql_cluster.domain.change import NewNode
+from gql_cluster.domain.change import NewNode, SetFields
 from gql_cluster.orm.codec import defaults
 from gql_cluster.orm.describe import describe
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.edit import edit
+from gql_cluster.service.engine import Caller, Engine, Parts
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.view import View
+from gql_cluster.service.watch import Event, Notice
+from gql_cluster.store.keys import Keys
 from schema.bands.models import Band
 from schema.films.models import Movie
 
@@ -24,6 +31,9 @@ CLUSTERS = {"Band": describe(Band), "Movie": describe(Movie)}
 BAND = CLUSTERS["Band"]
 ANN = Caller(session="ann")
 BOB = Caller(session="bob")
+
+T = TypeVar("T")
+MakeEngine: TypeAlias = Callable[..., Engine]
 
 
 @pytest.fixture
@@ -43,6 +53,58 @@ async def other(engine: Engine) -> AsyncIterator[Engine]:
     other = Engine(engine.clusters)
     yield other
     await other.aclose()
+
+
+@pytest.fixture
+async def make_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MakeEngine]:
+    """Make engines with other settings, each as another worker has it."""
+    made: list[Engine] = []
+
+    def make(**settings: object) -> Engine:
+        with monkeypatch.context() as patch:
+            given = {**django_settings.GQL_CLUSTER, **settings}
+            patch.setattr(django_settings, "GQL_CLUSTER", given)
+            another = Engine(engine.clusters)
+            assert isinstance(another.parts, Parts)  # the settings are read at first use
+        made.append(another)
+        return another
+
+    yield make
+    for each in made:
+        await each.aclose()
+
+
+def admit(redis_client: Redis, view: View, *sessions: str) -> None:
+    """Let these sessions, and no others but the owner, see a draft from now on."""
+    meta, *_ = Keys().draft(view.draft.id)
+    redis_client.hset(meta, "members", json.dumps(sessions))
+
+
+async def take(told: AsyncIterator[T], count: int) -> list[T]:
+    """Return what is told next, which must come soon."""
+    async with asyncio.timeout(20):
+        return [await anext(told) for _ in range(count)]
+
+
+async def rename(engine: Engine, view: View, name: str) -> None:
+    """Stage one change."""
+    await edit(
+        engine,
+        ANN,
+        BAND,
+        view.draft.id,
+        [SetFields(values={"name": name})],
+        expected_version=None,
+        change_id=None,
+    )
+
+
+async def numbered(told: AsyncGenerator[Event | Notice, None]) -> AsyncGenerator[Event, None]:
+    """Yield what the log tells, without the notices."""
+    async with aclosing(told):
+        async for each in told:
+            if isinstance(each, Event):
+                yield each
 
 
 async def beatles(engine: Engine, caller: Caller = ANN) -> View:

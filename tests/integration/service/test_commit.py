@@ -200,8 +200,8 @@ async def test_commit_refuses_to_delete_what_others_changed(engine: Engine) -> N
     assert await Album.objects.filter(pk=album.pk).aexists()
 
 
-async def test_commit_refuses_to_reorder_what_others_reordered(engine: Engine) -> None:
-    """Numbers of siblings that changed since the base are not overwritten."""
+async def test_commit_merges_with_what_others_reordered(engine: Engine) -> None:
+    """Each side moved another song: both moves are saved."""
     view = await beatles(engine)
     album = await Album.objects.aget(title="Help!")
     songs = [song async for song in album.songs.all()]
@@ -210,9 +210,10 @@ async def test_commit_refuses_to_reorder_what_others_reordered(engine: Engine) -
     )
     await stage(engine, view, EditNode(relation="albums", key=f"Album:{album.pk}", changes=(move,)))
     await Song.objects.filter(pk=songs[5].pk).aupdate(position=100)
-    with pytest.raises(ConflictError) as info:
-        await save(engine, view)
-    assert [conflict.kind.value for conflict in info.value.conflicts] == ["ORDER"]
+    await save(engine, view)
+    found = [song.pk async for song in album.songs.all()]
+    rest = [song.pk for song in songs if song not in {songs[3], songs[5]}]
+    assert found == [songs[3].pk, *rest, songs[5].pk]
 
 
 async def test_commit_appends_behind_what_others_appended(engine: Engine) -> None:

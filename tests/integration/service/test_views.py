@@ -13,7 +13,7 @@ from gql_cluster.service.engine import Engine
 from gql_cluster.service.read import draft_changes, get_draft
 from gql_cluster.service.view import View
 from gql_cluster.service.watch import watch
-from tests.integration.service.conftest import ANN, BAND, beatles, new
+from tests.integration.service.conftest import ANN, BAND, beatles, new, numbered
 
 MEMBERS = ("root", "members")
 
@@ -82,9 +82,7 @@ async def test_a_replayed_event_shows_the_draft_as_it_was_after_it(
     seen = 0
     async with (
         asyncio.timeout(30),
-        aclosing(  # type: ignore[type-var]
-            watch(other, ANN, view.draft.id, after=0)
-        ) as events,
+        aclosing(numbered(watch(other, ANN, view.draft.id, after=0))) as events,
     ):
         async for event in events:
             assert event.entry is not None

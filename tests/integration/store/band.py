@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from gql_cluster.domain.apply import apply
 from gql_cluster.domain.change import AddNodes, Change, NewNode, SetFields
+from gql_cluster.domain.copy import Copy, Snapshot
 from gql_cluster.domain.delta import advance, key_of
-from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
+from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry, Stack
 from gql_cluster.domain.editor import Applied
+from gql_cluster.domain.needs import needs
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.rank import base_rank
 from gql_cluster.domain.spec import (
@@ -22,6 +25,8 @@ from gql_cluster.domain.spec import (
     SetSpec,
 )
 from gql_cluster.domain.tree import Tree, Want
+from gql_cluster.store.drafts import DraftStore
+from gql_cluster.store.results import Accepted, Appended, Read, Rebased
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 MEMBERS = (ROOT_KEY, "members")
@@ -91,29 +96,89 @@ def _saved(key: str, type_: str, parent: str | None, relation: str | None, index
     )
 
 
-def staged(tree: Tree, draft: Draft, *changes: Change) -> Applied:
-    """Return what changes do to a draft."""
+def staged(tree: Tree, draft: Draft, *changes: Change, version: int | None = None) -> Applied:
+    """Return what changes do to a draft, as its next version or as another."""
     return apply(
         BAND,
         tree,
         changes,
-        version=draft.version + 1,
+        version=draft.version + 1 if version is None else version,
         tail=draft.tail,
         new_key=lambda: f"new:{uuid4().hex}",
     )
 
 
 def entry_of(
-    version: int, applied: Applied | None = None, *, change_id: str | None = None
+    version: int,
+    applied: Applied | None = None,
+    *,
+    previous: int | None = None,
+    change_id: str | None = None,
 ) -> Entry:
-    """Return the entry of a version."""
+    """Return the entry of a version, which follows the one before it if no other is given."""
     return Entry(
         version=version,
+        previous=version - 1 if previous is None else previous,
         at=NOW + timedelta(seconds=version),
         session="ringo",
         change_id=change_id,
         cause=Cause.EDIT,
         deltas=applied.deltas if applied else (),
+    )
+
+
+async def read(store: DraftStore, draft: Draft, want: Want = FAMILY) -> Read:
+    """Read what is there."""
+    found = await store.read(draft.id, want)
+    assert found is not None
+    return found
+
+
+async def loaded(store: DraftStore, draft: Draft, *changes: Change) -> Copy:
+    """Return a copy with what applying the changes looks at."""
+    found = await read(store, draft, needs(changes))
+    copy = Copy(found.draft)
+    copy.learn(found.nodes, found.relations, size=found.size)
+    return copy
+
+
+async def stage(store: DraftStore, draft: Draft, *changes: Change) -> tuple[Draft, Applied]:
+    """Stage changes; they are accepted."""
+    copy = await loaded(store, draft, *changes)
+    applied = staged(Snapshot(copy), copy.draft, *changes)
+    outcome = await put(store, copy.draft, applied)
+    assert isinstance(outcome, Accepted)
+    return outcome.draft, applied
+
+
+async def put(  # noqa: PLR0913 - as the store's own
+    store: DraftStore,
+    draft: Draft,
+    applied: Applied | None = None,
+    *,
+    version: int | None = None,
+    change_id: str | None = None,
+    expected_version: int | None = None,
+    session: str = "ringo",
+    stacks: Mapping[str, Stack] | None = None,
+    rebased: Rebased | None = None,
+) -> Appended:
+    """Append what changes came to, or an empty entry, as the next version or as another."""
+    entry = entry_of(
+        draft.version + 1 if version is None else version,
+        applied,
+        previous=draft.version,
+        change_id=change_id,
+    )
+    return await store.append(
+        draft,
+        replace(entry, session=session),
+        list(applied.nodes.values()) if applied else (),
+        tail=applied.tail if applied else draft.tail,
+        stacks=draft.stacks if stacks is None else stacks,
+        expected_version=expected_version,
+        fingerprint="as asked",
+        rebased=rebased,
     )
 
 

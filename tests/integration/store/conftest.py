@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from shutil import copytree, ignore_patterns, rmtree
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
+from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 
 from config.embedded import redis_server
@@ -24,18 +28,50 @@ MakeStore = Callable[..., DraftStore]
 class Server:
     """A redis-server of one test, which it can stop and begin again at the same address."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
+        self._data = folder / "data"
+        self._aside = folder / "aside"
+        self._keeps = keeps
         self._running = ExitStack()
         self.url = ""
 
     def start(self) -> None:
-        """Begin, with nothing kept."""
-        self.url = self._running.enter_context(redis_server(self._folder, appendonly=False))
+        """Begin, with nothing kept unless it `keeps` all."""
+        self.url = self._running.enter_context(redis_server(self._data, appendonly=self._keeps))
+        if self._keeps:
+            with SyncRedis.from_url(self.url) as client:
+                client.config_set("appendfsync", "always")
 
     def stop(self) -> None:
         """End, with every connection."""
         self._running.close()
+
+    def restart(self) -> None:
+        """Be killed, and begin again with all that was acknowledged."""
+        self._kill()
+        self.start()
+
+    def set_aside(self) -> None:
+        """Copy the data as they are now."""
+        self._copy(self._data, self._aside)
+
+    def lose(self) -> None:
+        """Be killed, and begin again with the data that were set aside: all since is lost."""
+        self._kill()
+        self._copy(self._aside, self._data)
+        self.start()
+
+    def _kill(self) -> None:
+        with SyncRedis.from_url(self.url) as client:
+            pid = client.info("server")["process_id"]
+        os.kill(pid, signal.SIGKILL)
+        self.stop()
+
+    @staticmethod
+    def _copy(source: Path, target: Path) -> None:
+        special = ignore_patterns("redis.sock", "redis.log", "server.pid")
+        rmtree(target, ignore_errors=True)
+        copytree(source, target, ignore=special)
 
 
 @pytest.fixture
@@ -49,6 +85,24 @@ def own_server() -> Iterator[Server]:
 
 
 @pytest.fixture
+def keeping_server() -> Iterator[Server]:
+    """A Redis for one test that keeps all it acknowledges, also when it is killed."""
+    with TemporaryDirectory(prefix="gqlc-") as folder:
+        server = Server(Path(folder), keeps=True)
+        server.start()
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+async def keeping_client(keeping_server: Server) -> AsyncIterator[Redis]:
+    """A client of the Redis that keeps all."""
+    client = make_client(keeping_server.url, timeout=30, connect_timeout=30)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
 async def own_client(own_server: Server) -> AsyncIterator[Redis]:
     """A client of the Redis for one test."""
     client = make_client(own_server.url)
@@ -58,8 +112,8 @@ async def own_client(own_server: Server) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def client(redis_url: str) -> AsyncIterator[Redis]:
-    """A client as the service makes it."""
-    client = make_client(redis_url)
+    """A client as the service makes it, but more patient: the machine is shared."""
+    client = make_client(redis_url, timeout=30, connect_timeout=30)
     yield client
     await client.aclose()
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from redis.asyncio import Redis
 
 from gql_cluster.domain.copy import Copy, Snapshot
 from gql_cluster.domain.draft import Draft
@@ -14,7 +15,9 @@ from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.cache import CopyCache
 from gql_cluster.store.drafts import DraftStore
+from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import Accepted, Behind, Read
+from gql_cluster.store.sharing import Sharing
 from tests.integration.store.band import (
     FAMILY,
     MEMBERS,
@@ -54,7 +57,9 @@ async def edit(cache: CopyCache, store: DraftStore, draft: Draft, key: str) -> C
         now = copy.draft
         applied = staged(Snapshot(copy), now, rename(f"By {key}"), add_member(key))
         entry = entry_of(now.version + 1, applied)
-        match await store.append(now, entry, list(applied.nodes.values()), tail=applied.tail):
+        match await store.append(
+            now, entry, list(applied.nodes.values()), tail=applied.tail, stacks=now.stacks
+        ):
             case Accepted(draft=after, size=size):
                 await cache.apply(copy, entry, after, size=size)
                 return copy
@@ -132,13 +137,33 @@ async def test_a_copy_that_the_log_does_not_reach_is_begun_anew(make_store: Make
     cache = Counted(make_store())
     old = await cache.get(draft.id, FAMILY, fresh=True)
     for _ in range(250):
-        outcome = await store.append(now, entry_of(now.version + 1), (), tail=0)
+        outcome = await store.append(now, entry_of(now.version + 1), (), tail=0, stacks={})
         assert isinstance(outcome, Accepted)
         now = outcome.draft
     new = await cache.get(draft.id, FAMILY, fresh=True)
     assert new is not old
     assert shown(new) == (250, "Band 0", ["members:0"])
     assert len(cache.reads) == 3
+
+
+async def test_who_was_let_in_is_known_without_a_new_version(
+    make_store: MakeStore, client: Redis, keys: Keys
+) -> None:
+    """The same copy has the header of now, also where entries come with it."""
+    store = make_store()
+    draft = await store.create(new_draft(), band_nodes(1))
+    cache = Counted(make_store())
+    copy = await cache.get(draft.id, FAMILY, fresh=True)
+    sharing = Sharing(client, keys=keys)
+    await sharing.share(draft.id, "nonce")
+    await sharing.join(draft.id, "paul", "nonce", most=9)
+    assert await cache.get(draft.id, FAMILY, fresh=True) is copy
+    assert copy is not None
+    assert (copy.version, copy.draft.members, copy.draft.share) == (0, frozenset({"paul"}), "nonce")
+    await edit(CopyCache(store, max_bytes=10**6, max_count=10), store, draft, "pete")
+    await sharing.unshare(draft.id)
+    assert await cache.get(draft.id, FAMILY, fresh=True) is copy
+    assert (copy.version, copy.draft.members, copy.draft.share) == (1, frozenset(), "")
 
 
 async def test_a_draft_that_went_back_is_begun_anew(make_store: MakeStore) -> None:

@@ -12,7 +12,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gql_cluster.domain.error import StoreUnavailableError
-from gql_cluster.store.client import guarded, make_client
+from gql_cluster.store.client import make_client
+from gql_cluster.store.keys import Keys
 from gql_cluster.store.loops import PerLoop
 from gql_cluster.store.sessions import SessionIndex
 from tests.integration.store.band import ROOT, band_nodes, new_draft
@@ -87,16 +88,13 @@ async def test_a_redis_that_takes_no_writes_is_unavailable_and_nothing_is_half_w
     assert found.draft == draft
 
 
-async def test_a_fault_of_our_own_is_not_called_unavailable() -> None:
-    """A script that is wrong must be seen as wrong."""
-
-    @guarded
-    async def wrong() -> None:
-        message = "WRONGTYPE Operation against a key holding the wrong kind of value"
-        raise ResponseError(message)
-
+async def test_a_fault_of_our_own_is_not_called_unavailable(
+    client: Redis, keys: Keys, sessions: SessionIndex
+) -> None:
+    """What is wrong must be seen as wrong."""
+    await client.set(keys.session_roots("ringo"), "not a hash")
     with pytest.raises(ResponseError):
-        await wrong()
+        await sessions.find("ringo", "Band:1")
 
 
 def test_each_loop_has_one_client_which_ends_with_it(redis_url: str) -> None:

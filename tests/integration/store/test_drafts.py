@@ -10,34 +10,28 @@ import pytest
 from redis.asyncio import Redis
 
 from gql_cluster.domain.change import (
-    Change,
     EditNode,
     End,
     MoveNode,
     RemoveNodes,
     UpdateNode,
 )
-from gql_cluster.domain.copy import Copy, Snapshot
-from gql_cluster.domain.draft import Draft, DraftState
-from gql_cluster.domain.editor import Applied
-from gql_cluster.domain.needs import needs
+from gql_cluster.domain.copy import Snapshot
+from gql_cluster.domain.draft import Draft, DraftState, Stack
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.cache import follow
-from gql_cluster.store.codec import StoreFormatError
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import (
     Accepted,
     Acquired,
-    Appended,
     Behind,
     Closed,
     Ended,
     Gone,
     Locked,
-    Read,
     Seen,
     Stale,
 )
@@ -49,57 +43,18 @@ from tests.integration.store.band import (
     add_member,
     band_nodes,
     entry_of,
+    loaded,
     new_draft,
+    put,
+    read,
     rename,
     replay,
+    stage,
     staged,
 )
 from tests.integration.store.conftest import MakeStore
 
 HOLDER = "a commit"
-
-
-async def read(store: DraftStore, draft: Draft, want: Want = FAMILY) -> Read:
-    """Read what is there."""
-    found = await store.read(draft.id, want)
-    assert found is not None
-    return found
-
-
-async def loaded(store: DraftStore, draft: Draft, *changes: Change) -> Copy:
-    """Return a copy with what applying the changes looks at."""
-    found = await read(store, draft, needs(changes))
-    copy = Copy(found.draft)
-    copy.learn(found.nodes, found.relations, size=found.size)
-    return copy
-
-
-async def stage(store: DraftStore, draft: Draft, *changes: Change) -> tuple[Draft, Applied]:
-    """Stage changes; they are accepted."""
-    copy = await loaded(store, draft, *changes)
-    applied = staged(Snapshot(copy), copy.draft, *changes)
-    outcome = await put(store, copy.draft, applied)
-    assert isinstance(outcome, Accepted)
-    return outcome.draft, applied
-
-
-async def put(
-    store: DraftStore,
-    draft: Draft,
-    applied: Applied | None = None,
-    *,
-    change_id: str | None = None,
-    expected_version: int | None = None,
-) -> Appended:
-    """Append what changes came to, or an empty entry."""
-    return await store.append(
-        draft,
-        entry_of(draft.version + 1, applied, change_id=change_id),
-        list(applied.nodes.values()) if applied else (),
-        tail=applied.tail if applied else draft.tail,
-        expected_version=expected_version,
-        fingerprint="as asked",
-    )
 
 
 async def test_a_draft_is_read_as_it_was_created(store: DraftStore) -> None:
@@ -132,7 +87,8 @@ async def test_a_draft_that_never_was_is_none(store: DraftStore) -> None:
     """Whatever is asked of it."""
     draft = new_draft()
     assert await store.read(draft.id, FAMILY) is None
-    assert await store.entries(draft.id, 0, 10) is None
+    assert await store.entries(draft.id, 0, 10) == []
+    assert await store.entry(draft.id, 1) is None
     assert await store.touched(draft.id) is None
     assert await put(store, draft) == Gone()
 
@@ -178,7 +134,7 @@ async def test_a_change_id_seen_before_writes_nothing(store: DraftStore) -> None
     first = Seen(version=1, fingerprint="as asked")
     assert await put(store, draft, change_id="once") == first
     await stage(store, draft, rename("Later"))
-    await store.close(draft.id, token=None, state=DraftState.DISCARDED, entry_of=entry_of)
+    await store.close(draft.id, token=None, state=DraftState.DISCARDED, entry=entry_of(0))
     assert await put(store, draft, change_id="once", expected_version=77) == first
     found = await store.read(draft.id, Want(), change_id="once")
     assert found is not None
@@ -218,10 +174,14 @@ async def test_a_worker_too_far_behind_is_told_of_the_gap(make_store: MakeStore)
     assert isinstance(outcome, Behind)
     assert outcome.read.gap
     assert outcome.read.entries == ()
-    assert (found := await store.entries(draft.id, 3, 10)) is not None
-    assert found.gap
-    assert (found := await store.entries(draft.id, 298, 10)) is not None
-    assert [entry.version for entry in found.entries] == [299, 300]
+    assert (found := await store.read(draft.id, Want(), since=3)) is not None
+    assert (found.gap, found.entries) == (True, ())
+    assert await store.entry(draft.id, 3) is None
+    [kept, *_] = await store.entries(draft.id, 3, 1)
+    assert kept.version > 4
+    assert await store.entries(draft.id, 298, 10) == [
+        replace(entry_of(version), change_id=f"change {version - 1}") for version in (299, 300)
+    ]
     assert await put(store, now, change_id="change 0") == Seen(version=1, fingerprint="as asked")
 
 
@@ -230,16 +190,36 @@ async def test_entries_come_in_pages(store: DraftStore) -> None:
     now = await store.create(new_draft(), band_nodes())
     for _ in range(5):
         now, _ = await stage(store, now, rename("Again" * (now.version + 1)))
-    pages = [await store.entries(now.id, after, 2) for after in (0, 2, 4, 5, 6)]
+    pages = [await store.entries(now.id, after, 2) for after in (-1, 0, 2, 4, 5, 6)]
+    assert [[entry.version for entry in page] for page in pages] == [
+        [1, 2],
+        [1, 2],
+        [3, 4],
+        [5],
+        [],
+        [],
+    ]
+    for entry in pages[2]:
+        assert await store.entry(now.id, entry.version) == entry
+    assert await store.entry(now.id, 6) is None
+
+
+async def test_a_reader_is_told_whether_it_missed_anything(store: DraftStore) -> None:
+    """It gets all that follows the version it has, unless that is ahead of the draft."""
+    now = await store.create(new_draft(), band_nodes())
+    for _ in range(5):
+        now, _ = await stage(store, now, rename("Again" * (now.version + 1)))
+    reads = [await store.read(now.id, Want(), since=since) for since in (0, 2, 4, 5, 6, -1)]
     assert [
-        page and ([entry.version for entry in page.entries], page.gap, page.draft.version)
-        for page in pages
+        read and ([entry.version for entry in read.entries], read.gap, read.draft.version)
+        for read in reads
     ] == [
-        ([1, 2], False, 5),
-        ([3, 4], False, 5),
+        ([1, 2, 3, 4, 5], False, 5),
+        ([3, 4, 5], False, 5),
         ([5], False, 5),
         ([], False, 5),
         ([], True, 5),  # ahead of the draft: it lost what it was told
+        ([], True, 5),
     ]
 
 
@@ -277,9 +257,8 @@ async def test_fifty_edits_at_once_make_fifty_consecutive_versions(
     )
     assert sorted(versions) == list(range(1, 51))
     log = await store.entries(draft.id, 0, 100)
-    assert log is not None
-    assert [entry.version for entry in log.entries] == list(range(1, 51))
-    replayed = replay(nodes, log.entries)
+    assert [(entry.previous, entry.version) for entry in log] == [(n, n + 1) for n in range(50)]
+    replayed = replay(nodes, log)
     found = await read(store, draft, Want(keys=frozenset(replayed), families=frozenset({MEMBERS})))
     assert found.nodes == replayed
     order = sorted(
@@ -302,6 +281,21 @@ async def edit_until_accepted(store: DraftStore, draft: Draft, key: str) -> int:
                 assert follow(copy, missed)
             case other:
                 pytest.fail(f"not expected: {other}")
+
+
+async def test_what_each_session_can_undo_comes_back_as_it_was(store: DraftStore) -> None:
+    """With the header, whole, as the newest entry left it."""
+    draft = await store.create(replace(new_draft(), stacks={"paul": Stack(redo=9)}), band_nodes())
+    assert (await read(store, draft)).draft.stacks == {"paul": Stack(redo=9)}
+    stacks = {"ringo": Stack(undo=1), 'é"\\': Stack(undo=4, redo=2), "paul": Stack()}
+    outcome = await put(store, draft, stacks=stacks)
+    assert isinstance(outcome, Accepted)
+    assert outcome.draft.stacks == stacks
+    assert (await read(store, draft)).draft.stacks == stacks
+    outcome = await put(store, outcome.draft, stacks={})
+    assert isinstance(outcome, Accepted)
+    assert (await read(store, draft)).draft == outcome.draft
+    assert outcome.draft.stacks == {}
 
 
 async def test_a_change_id_sent_twice_at_once_is_applied_once(
@@ -340,18 +334,6 @@ async def test_a_deleted_draft_is_gone(store: DraftStore, client: Redis, keys: K
     assert await client.exists(*keys.draft(draft.id)) == 0
 
 
-async def test_a_draft_of_a_newer_release_is_refused(
-    store: DraftStore, client: Redis, keys: Keys
-) -> None:
-    """However it is read."""
-    draft = await store.create(new_draft(), band_nodes())
-    await client.hset(keys.draft(draft.id)[0], "format", "2")
-    with pytest.raises(StoreFormatError):
-        await store.read(draft.id, ROOT)
-    with pytest.raises(StoreFormatError):
-        await store.touched(draft.id)
-
-
 async def test_scripts_are_sent_again_where_redis_forgot_them(
     store: DraftStore, client: Redis
 ) -> None:
@@ -384,7 +366,7 @@ async def test_one_more_child_of_five_thousand_is_one_call_and_few_fields(
     assert isinstance(await put(store, copy.draft, applied), Accepted)
     calls = await counts(own_client)
     assert calls.pop("evalsha") == 1
-    reads = {"hmget": 1, "hexists": 2, "hget": 1}  # is the key free, is the base kept
+    reads = {"hmget": 2, "hexists": 2, "hget": 2, "exists": 3}  # is all there, is the key free
     assert calls == reads | {"hset": 3, "zadd": 1, "xadd": 1, "pexpire": 6}
     await own_client.config_resetstat()
     one = await read(store, draft, Want(keys=frozenset({"members:77"})))
@@ -419,6 +401,6 @@ async def test_a_closed_or_locked_draft_takes_no_change(store: DraftStore) -> No
     assert isinstance(outcome, Locked)
     assert outcome.token == HOLDER
     assert not outcome.lease_over
-    ended = await store.close(draft.id, token=HOLDER, state=DraftState.COMMITTED, entry_of=entry_of)
+    ended = await store.close(draft.id, token=HOLDER, state=DraftState.COMMITTED, entry=entry_of(0))
     assert isinstance(ended, Ended)
     assert await put(store, draft) == Closed(state=DraftState.COMMITTED, version=1)

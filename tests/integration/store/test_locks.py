@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from datetime import timedelta
 
 from redis.asyncio import Redis
@@ -62,7 +61,7 @@ async def ended(
         draft_id,
         token=token,
         state=state,
-        entry_of=lambda version: replace(entry_of(0, change_id="end"), version=version),
+        entry=entry_of(0, change_id="end"),
         fingerprint="end",
     )
 
@@ -86,6 +85,7 @@ async def test_of_twenty_ends_at_once_one_is_the_end(store: DraftStore) -> None:
     assert Counter(type(outcome) for outcome in outcomes) == {Ended: 1, Closed: 19}
     winner = next(outcome for outcome in outcomes if isinstance(outcome, Ended))
     assert winner.entry.version == winner.draft.version == 1
+    assert winner.entry.previous == 0
     assert Closed(state=winner.draft.state, version=1) in outcomes
 
 
@@ -115,6 +115,7 @@ async def test_a_lock_whose_lease_is_over_is_replaced_only_by_name(store: DraftS
     outcome = await locked(store, draft_id, "c2")
     assert isinstance(outcome, Locked)
     assert outcome.token == "dead"  # noqa: S105
+    assert outcome.version == 0
     assert outcome.lease_over
     assert isinstance(await locked(store, draft_id, "c2", take_over="other"), Locked)
     assert isinstance(await locked(store, draft_id, "c2", take_over="dead"), Acquired)

@@ -141,6 +141,7 @@ def entry(version: int, applied: Applied) -> Entry:
     """Return the entry of a change set."""
     return Entry(
         version=version,
+        previous=version - 1,
         at=NOW,
         session="s",
         change_id=None,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from itertools import pairwise
+from secrets import token_urlsafe
 from typing import Any
 
 from tests.e2e import operations
-from tests.e2e.client import Client, open_socket
+from tests.e2e.client import Client, Watcher, open_socket
+from tests.e2e.conftest import StartWorkers
+from tests.e2e.drafts.conftest import StartSession
 from tests.e2e.samples import in_album, member, move, named, wings
 
 
@@ -140,14 +145,43 @@ async def test_drafts_on_one_socket_do_not_mix(client: Client, elsewhere: Client
             draft: await socket.start(operations.WATCH, draft=draft, after=0)
             for draft in (first, second)
         }
+        watchers = {draft: Watcher(socket, name) for draft, name in names.items()}
         for number in range(5):
             await client.edit(first, named(f"First {number}"))
             await client.edit(second, named(f"Second {number}"))
-        for draft, name in names.items():
+        for draft, watcher in watchers.items():
             for version in range(1, 6):
-                event = (await socket.receive(name))["payload"]["data"]["event"]
+                event = await watcher.next()
                 assert (event["draftId"], event["version"]) == (draft, version)
         await socket.stop(names[first])
         await client.edit(second, named("Still there"))
-        event = (await socket.receive(names[second]))["payload"]["data"]["event"]
-        assert event["version"] == 6
+        assert (await watchers[second].next())["version"] == 6
+
+
+async def test_a_client_that_does_not_read_costs_the_service_little(
+    start_workers: StartWorkers, start_session: StartSession
+) -> None:
+    """What no buffer takes any more is not kept for it: a snapshot stands for many events."""
+    (worker,) = start_workers(1, GQL_CLUSTER=json.dumps({"MAX_BACKLOG": 20}))
+    client = await start_session(worker)
+    draft = await client.open(data=wings())
+    edits = 200
+    async with client.watch(draft) as events:
+        await events.next()
+        for _ in range(edits):
+            long = token_urlsafe(60_000)  # lines compress well, and this does not
+            await client.edit(draft, {"set": {"biography": long}})
+        seen = [await events.next()]
+        while seen[-1]["version"] < edits:
+            seen.append(await events.next())
+        snapshots = [event for event in seen if event["__typename"] == "DraftSnapshot"]
+        assert len(seen) < edits
+        assert snapshots
+        for before, event in pairwise(seen):
+            if event["__typename"] == "DraftEdited":
+                assert event["version"] == before["version"] + 1
+            else:
+                assert event["version"] > before["version"] + 20
+        await client.edit(draft, named("Awake"))
+        event = await events.next()
+        assert (event["__typename"], event["version"]) == ("DraftEdited", edits + 1)

@@ -1,0 +1,94 @@
+"""Telling a clash with what others saved since the base from one of the draft's own making."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gql_cluster.domain.merge import Clash
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.plan import Plan
+from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
+from gql_cluster.orm import unique
+from gql_cluster.orm.codec import encode
+from gql_cluster.orm.instance import Family
+from gql_cluster.orm.load import decode_pk, make_node, node_key, rows
+
+
+def clash_with_others(family: Family, plan: Plan, clash: unique.Clash, using: str) -> Clash | None:
+    """Return the clash if others gave a node of this cluster the value since the base.
+
+    None where the row is of another cluster, or the base had it just so.
+    """
+    mine, pk = _sides(plan, clash)
+    relation = family.relation_of(mine)
+    if pk is None or relation is None:
+        return None
+    theirs = _saved_node(family, mine, relation, pk, using)
+    if theirs is None:
+        return None
+    fields = tuple(name for name in clash.rule.names if name in theirs.fields)
+    base = family.base_of(plan, theirs)
+    if base is not None and all(base.fields[name] == theirs.fields[name] for name in fields):
+        return None
+    return Clash(key=mine.key, fields=fields, theirs=theirs, base=base)
+
+
+def _sides(plan: Plan, clash: unique.Clash) -> tuple[Node, Json]:
+    """Return the node that the draft gives the value, and the key of the row that has it.
+
+    None is the key where the draft gives it to two nodes.
+    """
+    if clash.other is None:
+        return clash.node, clash.pk
+    # The other one is written for another reason: changed in other fields, or numbered anew.
+    if not _gives(plan, clash.other, clash.rule):
+        return clash.node, clash.other.pk
+    if not _gives(plan, clash.node, clash.rule):
+        return clash.other, clash.node.pk
+    return clash.node, None
+
+
+def _gives(plan: Plan, node: Node, rule: unique.Rule) -> bool:
+    """Tell whether the draft gives a node what a rule is about."""
+    if node.key not in plan.updated:
+        return node.key in plan.added
+    base, mine = plan.updated[node.key]
+    return any(base.fields.get(name) != mine.fields.get(name) for name in rule.names)
+
+
+def _saved_node(
+    family: Family, mine: Node, relation: RelationSpec, pk: Json, using: str
+) -> Node | None:
+    """Return a row of the same type as `mine` as a node, None where it is not in the cluster."""
+    cluster = family.cluster
+    model = cluster.models[mine.type]
+    found = model._base_manager.using(using).filter(pk=decode_pk(model, pk))
+    row = next(rows(cluster, mine.type, found, relation.parent_field), None)
+    if row is None:
+        return None
+    # Every node of a type is in the same relation, so its line is as long as that of `mine`.
+    above = family.snapshot.node(mine.parent or "")
+    if above is None:
+        return None
+    parent = row[relation.parent_field]
+    if not _is_below(family, above, parent, using):
+        return None
+    key = ROOT_KEY if above.parent is None else node_key(above.type, parent)
+    return make_node(cluster, mine.type, row, parent=key, relation=relation.name)
+
+
+def _is_below(family: Family, like: Node, pk: Json, using: str) -> bool:
+    """Tell whether the row with this key, of the type and place of `like`, is in the cluster."""
+    relation = family.relation_of(like)
+    if relation is None or like.parent is None:
+        return like.pk == pk
+    above = family.snapshot.node(like.parent)
+    model = family.cluster.models[like.type]
+    field: Any = model._meta.get_field(relation.parent_field)
+    parents = (
+        model._base_manager.using(using)
+        .filter(pk=decode_pk(model, pk))
+        .values_list(field.attname, flat=True)
+    )
+    parent = parents.first()
+    return above is not None and _is_below(family, above, encode(field, parent), using)

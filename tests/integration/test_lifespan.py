@@ -1,0 +1,34 @@
+"""The end of a worker, as a server tells it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from redis import Redis
+
+from gql_cluster.transport.lifespan import lifespan_application
+from schema import schema
+
+
+def connections(client: Redis) -> set[str]:
+    """Return the ids of all that are connected to Redis."""
+    listed: Any = client.client_list()
+    return {each["id"] for each in listed}
+
+
+async def test_the_engine_has_no_connection_left_when_the_server_ends(redis_client: Redis) -> None:
+    """What it uses in the server's event loop is closed before the server goes on to end."""
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    application = lifespan_application(schema)
+    life = asyncio.ensure_future(application({"type": "lifespan"}, told.get, heard.put))
+    told.put_nowait({"type": "lifespan.startup"})
+    assert await heard.get() == {"type": "lifespan.startup.complete"}
+    before = connections(redis_client)
+    await schema.engine.parts.store.ping()
+    assert connections(redis_client) > before
+    told.put_nowait({"type": "lifespan.shutdown"})
+    assert await heard.get() == {"type": "lifespan.shutdown.complete"}
+    assert connections(redis_client) == before
+    await life
