@@ -170,9 +170,11 @@ def _wait_for_redis(url: str, process: subprocess.Popen[bytes], log: Path) -> No
     deadline = time.monotonic() + START_SECONDS
     with Redis.from_url(url, socket_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
         while time.monotonic() < deadline:
-            # Its own process id: on a port, another server might be the one that answers.
+            # Its own process id: on a port, another server might be the one that answers. While
+            # it loads what it had saved, it answers this and nothing else.
             try:
-                if client.info("server")["process_id"] == process.pid:
+                info = client.info()
+                if info["process_id"] == process.pid and not info["loading"]:
                     return
             except (BusyLoadingError, ConnectionError, TimeoutError):
                 pass

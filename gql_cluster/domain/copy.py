@@ -90,6 +90,10 @@ class Copy:
             raise ValueError(msg)
         for delta in entry.deltas:
             self._advance(delta, entry.version)
+        for key in map(key_of, entry.theirs):
+            # What others have added and the draft does not keep has a tombstone by now.
+            if key in self._nodes and self._nodes[key] is None:
+                del self._nodes[key]
         self._entries.append(entry)
         self.draft = draft
         if entry.keys:

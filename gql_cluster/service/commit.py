@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
@@ -35,6 +34,7 @@ from gql_cluster.service.open import claim, release
 from gql_cluster.service.outcome import Committed, find_outcome
 from gql_cluster.service.read import ROOT, plan_of
 from gql_cluster.service.rebased import on_saved
+from gql_cluster.service.shielded import shielded
 from gql_cluster.store.results import Acquired, Closed, Gone, Locked, Stale
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def commit(  # noqa: PLR0913 - one request, said whole
     running = _Commit(
         engine, caller, cluster, copy.draft, expected_version, change_id, policy, keep_open
     )
-    return await asyncio.shield(asyncio.ensure_future(running.run()))
+    return await shielded(running.run())
 
 
 @dataclass(frozen=True, slots=True)

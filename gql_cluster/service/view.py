@@ -18,6 +18,7 @@ from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.domain.tree import Want, is_alive
 from gql_cluster.orm.instance import attach, make_instance
 from gql_cluster.orm.load import in_bulk, in_model_order
+from gql_cluster.service.shielded import shielded
 
 if TYPE_CHECKING:
     from gql_cluster.domain.draft import Draft
@@ -73,7 +74,7 @@ class View:
         self._wanted.add(want)
         if self._loading is None:
             self._loading = asyncio.ensure_future(self._load_wanted())
-        await asyncio.shield(self._loading)
+        await shielded(self._loading)
 
     async def _load_wanted(self) -> None:
         await asyncio.sleep(0)  # so that all siblings of one level ask before the trip
@@ -137,7 +138,7 @@ class View:
         if name not in self._made:
             self._made[name] = asyncio.ensure_future(make())
         # Shielded: of several who wait, one may be cancelled.
-        made: T = await asyncio.shield(self._made[name])
+        made: T = await shielded(self._made[name])
         return made
 
     # Reading what is loaded

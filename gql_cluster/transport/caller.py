@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from django.db import InterfaceError, OperationalError
+from asgiref.sync import sync_to_async
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils.crypto import salted_hmac
 
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
@@ -41,15 +42,23 @@ async def browser_session(session: SessionBase) -> str:
     when that key is changed by a login. Raises `DatabaseUnavailableError`.
     """
     try:
-        known = await session.aget(_NAME)
-        if known is None:
-            if session.session_key is None:
-                await session.acreate()
-            known = salted_hmac(_NAME, session.session_key or "").hexdigest()[:_LENGTH]
-            await session.aset(_NAME, known)
-            await session.asave()
+        return await sync_to_async(_browser_session)(session)
     except (OperationalError, InterfaceError) as exc:
         raise DatabaseUnavailableError.of("The session can't be read now. Try again.") from exc
+
+
+def _browser_session(session: SessionBase) -> str:
+    try:
+        known = session.get(_NAME)
+        if known is None:
+            if session.session_key is None:
+                session.create()
+            known = salted_hmac(_NAME, session.session_key or "").hexdigest()[:_LENGTH]
+            session[_NAME] = known
+            session.save()
+    finally:
+        # Else each request would hold one while it waits for Redis, and all would wait for those.
+        close_old_connections()
     return str(known)
 
 

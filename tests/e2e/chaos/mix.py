@@ -154,9 +154,8 @@ async def revert(editor: Editor) -> Request | None:
 
 
 async def reset(editor: Editor) -> Request | None:
-    """Give a member, or an album that is saved, back its base state."""
-    saved = [album for album in editor.desk.albums if album.startswith("Album:")]
-    keys = editor.desk.members + saved
+    """Give a member or an album back its base state."""
+    keys = editor.desk.members + editor.desk.albums
     if not keys:
         return None
     return Request(document=documents.RESET, variables={"keys": [editor.rng.choice(keys)]})
