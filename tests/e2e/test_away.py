@@ -136,13 +136,14 @@ async def test_a_redis_that_hangs_holds_up_nobody_for_long(
     start_workers: StartWorkers, http: httpx.AsyncClient
 ) -> None:
     """Who asks for drafts is told, all at once; everything else goes on, also for browsers."""
-    settings = json.dumps({"STORE_TIMEOUT": 1, "STORE_CONNECT_TIMEOUT": 0.5})
+    settings = json.dumps({"STORE_TIMEOUT": 2.5, "STORE_CONNECT_TIMEOUT": 0.5})
+    few = "2"  # which must not be held meanwhile
     with (
         TemporaryDirectory(prefix="gqlc-") as folder,
         redis_server(Path(folder), port=0, appendonly=False) as url,
         Redis.from_url(url) as redis,
     ):
-        (worker,) = start_workers(1, REDIS_URL=url, GQL_CLUSTER=settings)
+        (worker,) = start_workers(1, REDIS_URL=url, GQL_CLUSTER=settings, DATABASE_POOL_SIZE=few)
         client = Client(http=http, worker=worker)
         await browser(client)
         draft = await client.open(data=wings())

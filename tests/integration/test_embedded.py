@@ -10,7 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from config.embedded import EmbeddedServerError, postgres_server, redis_server
 
@@ -56,6 +58,18 @@ def test_redis_starts_after_a_crash_with_the_same_data(tmp_path: Path) -> None:
         os.kill(_pid(client), signal.SIGKILL)
     with redis_server(tmp_path) as url, Redis.from_url(url) as client:
         assert client.mget("kept", "kept too") == [b"yes", b"yes"]
+
+
+def test_a_redis_that_still_loads_is_not_ready(tmp_path: Path) -> None:
+    """Whoever enters finds all that is kept, and no server that is busy."""
+    fill = "for i = 1, 600000 do redis.call('SET', 'key:' .. i, i) end"
+    with redis_server(tmp_path) as url, Redis.from_url(url, socket_timeout=20) as client:
+        client.eval(fill, 0)
+    with (
+        redis_server(tmp_path) as url,
+        Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as client,
+    ):
+        assert client.dbsize() == 600000
 
 
 def test_redis_is_gone_when_its_context_is_left(tmp_path: Path) -> None:

@@ -189,10 +189,10 @@ CLOSED = frozenset({"CLOSED"})
 
 MIX = (
     Operation(name="add member", weight=6, make=add_member, refusals=CLOSED),
-    Operation(name="add song", weight=4, make=add_song, refusals=CLOSED),
+    Operation(name="add song", weight=4, make=add_song, refusals=GONE),
     Operation(name="add several", weight=2, make=add_several, refusals=CLOSED),
     Operation(name="rename", weight=3, make=rename, refusals=CLOSED),
-    Operation(name="relabel", weight=2, make=relabel, refusals=CLOSED),
+    Operation(name="relabel", weight=2, make=relabel, refusals=GONE),
     Operation(name="tally", weight=3, make=tally, refusals=CLOSED | {"STALE_VERSION"}),
     Operation(name="update member", weight=3, make=update_member, refusals=GONE),
     Operation(name="remove", weight=2, make=remove, refusals=GONE),

@@ -184,6 +184,9 @@ async def test_the_focus_of_one_who_does_not_watch_is_not_kept(
         await take(anns, 1)
         assert not await focus(two, view, "root", caller=BOB)
         assert await focus(two, view, "root", "name")
+    async with asyncio.timeout(5):
+        while await editors_of(two, view.draft.id):  # noqa: ASYNC110 - until all know that she left
+            await asyncio.sleep(0.01)
     async with watching(one, view, after=0) as anns:
         assert await editors(anns) == [("ann", None, None)]
 

@@ -6,21 +6,30 @@ from dataclasses import replace
 
 import pytest
 
-from gql_cluster.domain.change import AddNodes, Change, End, MoveNode, RemoveNodes, SetFields
+from gql_cluster.domain.change import (
+    AddNodes,
+    Change,
+    End,
+    MoveNode,
+    RemoveNodes,
+    SetFields,
+    UpdateNode,
+)
+from gql_cluster.domain.delta import Added, key_of
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import ConflictPolicy, InvalidChangeError, StaleVersionError
 from gql_cluster.domain.history import can_redo, can_undo
 from gql_cluster.domain.undo import KeptReason
 from gql_cluster.service.edit import edit
 from gql_cluster.service.engine import Caller, Engine
-from gql_cluster.service.log import history
+from gql_cluster.service.log import history, later_than, told
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.read import draft_changes, get_draft
 from gql_cluster.service.rebase import rebase
 from gql_cluster.service.revert import reset, revert
 from gql_cluster.service.undo import redo, undo
 from gql_cluster.service.view import View
-from schema.bands.models import Band, BandMember
+from schema.bands.models import Album, Band, BandMember
 from tests.integration.service.conftest import ANN, BAND, BOB, MakeEngine, beatles, new, root_pk
 
 
@@ -131,6 +140,30 @@ async def test_children_that_were_added_or_removed_come_and_go_whole(engine: Eng
     keys = {node.key for node in await outcome.view.load_all()}
     assert {"a", "s"} < keys
     assert key not in keys
+
+
+async def test_all_that_comes_back_is_told(engine: Engine, other: Engine) -> None:
+    """The songs of an album that was removed are added with it, each once, on any worker."""
+    view = await beatles(engine)
+    album = await Album.objects.filter(band_id=root_pk(view)).afirst()
+    assert album is not None
+    key = f"Album:{album.pk}"
+    songs = {f"Song:{pk}" async for pk in album.songs.values_list("pk", flat=True)}
+    changed = UpdateNode(relation="albums", key=key, values={"label": "Another"})
+    await stage(engine, view, changed, RemoveNodes(relation="albums", keys=(key,)))
+    await back(engine, view)
+    await forth(engine, view)
+    entry = (await back(engine, view)).entry
+    assert entry is not None
+    later = RemoveNodes(relation="albums", keys=(key,))
+    await stage(engine, view, later)
+    for worker in (engine, other):
+        now = await get_draft(worker, ANN, view.draft.id)
+        await later_than(worker, now, entry.version)
+        deltas = await told(worker.view_at(now, entry.version), entry)
+        came = [key_of(delta) for delta in deltas if isinstance(delta, Added)]
+        assert came[0] == key
+        assert sorted(came[1:]) == sorted(songs)
 
 
 async def test_a_retry_undoes_once(engine: Engine, other: Engine) -> None:
