@@ -42,9 +42,9 @@ async def test_who_waits_is_told_and_nothing_is_logged(caplog: pytest.LogCapture
     """As if it were not shielded."""
 
     async def work() -> None:
-        raise OSError
+        raise OSError("disk")
 
-    with pytest.raises(OSError, match=""):
+    with pytest.raises(OSError, match="disk"):
         await shielded(work())
     gc.collect()
     assert not caplog.records
