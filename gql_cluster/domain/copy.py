@@ -90,10 +90,11 @@ class Copy:
             raise ValueError(msg)
         for delta in entry.deltas:
             self._advance(delta, entry.version)
-        for key in map(key_of, entry.theirs):
-            # What others have added and the draft does not keep has a tombstone by now.
-            if key in self._nodes and self._nodes[key] is None:
-                del self._nodes[key]
+        for delta in entry.theirs:
+            # What others have added and the draft does not keep is a tombstone in it.
+            key = key_of(delta)
+            if isinstance(delta, Added) and key in self._nodes and self._nodes[key] is None:
+                self._nodes[key] = replace(delta.node, version=entry.version, removed=True)
         self._entries.append(entry)
         self.draft = draft
         if entry.keys:
