@@ -71,6 +71,7 @@ async def told(view: View, entry: Entry) -> list[Delta]:
     for delta in entry.deltas:
         deltas.append(delta)
         if isinstance(delta, Added) and delta.node.version < entry.version:
+            await view.load(Want(keys=frozenset({delta.node.key})))
             for node in await view.load_below([delta.node.key]):
                 if node.key not in named:
                     named.add(node.key)

@@ -142,7 +142,10 @@ async def test_children_that_were_added_or_removed_come_and_go_whole(engine: Eng
     assert key not in keys
 
 
-async def test_all_that_comes_back_is_told(engine: Engine, other: Engine) -> None:
+@pytest.mark.parametrize("is_removed_again", [True, False])
+async def test_all_that_comes_back_is_told(
+    engine: Engine, other: Engine, *, is_removed_again: bool
+) -> None:
     """The songs of an album that was removed are added with it, each once, on any worker."""
     view = await beatles(engine)
     album = await Album.objects.filter(band_id=root_pk(view)).afirst()
@@ -155,8 +158,8 @@ async def test_all_that_comes_back_is_told(engine: Engine, other: Engine) -> Non
     await forth(engine, view)
     entry = (await back(engine, view)).entry
     assert entry is not None
-    later = RemoveNodes(relation="albums", keys=(key,))
-    await stage(engine, view, later)
+    if is_removed_again:
+        await stage(engine, view, RemoveNodes(relation="albums", keys=(key,)))
     for worker in (engine, other):
         now = await get_draft(worker, ANN, view.draft.id)
         await later_than(worker, now, entry.version)
