@@ -41,10 +41,16 @@ class RelationSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetSpec:
-    """A parental many-to-many: a set of objects outside of the cluster. `target` is their label."""
+    """A many-to-many: a set of objects outside of the cluster, or tags.
+
+    `target` is the label of the objects' model, and primary keys are the members; None for
+    tags, whose members are their names. With `ignores_case` names are one that differ in that
+    alone.
+    """
 
     name: str
-    target: str
+    target: str | None
+    ignores_case: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,18 @@ def decode(field: AnyField, value: Json) -> Any:
     return field.to_python(value)
 
 
+def parse(field: AnyField, text: str) -> Json:
+    """Return a value that a client sent as text, such as a primary key; None where it is none.
+
+    A number has one spelling: what Python besides takes for one, " 1 " or "1_0", is none.
+    """
+    try:
+        parsed = encode(field, text)
+    except ValidationError:
+        return None
+    return None if isinstance(parsed, int) and str(parsed) != text else parsed
+
+
 @cache
 def encoder(field: AnyField) -> Callable[[Any], Json]:
     """Return `encode` for one field."""

@@ -20,13 +20,10 @@ from django.db.models import (
     UniqueConstraint,
 )
 from modelcluster.fields import ParentalKey
-from modelcluster.models import (
-    ClusterableModel,
-    get_all_child_m2m_relations,
-    get_all_child_relations,
-)
+from modelcluster.models import ClusterableModel, get_all_child_relations
 
 from gql_cluster.domain.spec import ClusterSpec, FieldSpec, NodeSpec, RelationSpec, SetSpec
+from gql_cluster.orm.kinds import can_be_staged, ignores_case, is_tags, tagged_models
 
 AnyField: TypeAlias = "Field[Any, Any]"
 
@@ -155,7 +152,10 @@ def _is_automatic(field: AnyField) -> bool:
 
 
 def _child_relations(model: type[Model]) -> list[Any]:
-    return get_all_child_relations(model) if issubclass(model, ClusterableModel) else []
+    if not issubclass(model, ClusterableModel):
+        return []
+    hidden = tagged_models(model)
+    return [each for each in get_all_child_relations(model) if each.related_model not in hidden]
 
 
 def _models_below(root: type[Model]) -> list[type[Model]]:
@@ -198,7 +198,6 @@ def _node(
         for name in parental
         if (found := order_field(model, name)) and _has_parental_key(model, name)
     }
-    clusterable = issubclass(model, ClusterableModel)
     return NodeSpec(
         name=names[model],
         label=model._meta.label,
@@ -209,8 +208,13 @@ def _node(
         },
         relations=relations,
         sets={
-            field.name: SetSpec(name=field.name, target=field.related_model._meta.label)
-            for field in (get_all_child_m2m_relations(model) if clusterable else [])
+            field.name: SetSpec(
+                name=field.name,
+                target=None if is_tags(field) else field.related_model._meta.label,
+                ignores_case=ignores_case(field),
+            )
+            for field in model._meta.many_to_many
+            if can_be_staged(field)
         },
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Protocol, TypeAlias
@@ -13,10 +14,11 @@ from modelcluster.models import ClusterableModel
 
 from gql_cluster.domain.node import Json, Node, Values
 from gql_cluster.domain.plan import Plan
-from gql_cluster.domain.spec import NodeSpec, RelationSpec
+from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Tree
 from gql_cluster.orm.codec import decode, pk_field
 from gql_cluster.orm.describe import AnyField, Cluster, is_text
+from gql_cluster.orm.sets import members_of
 
 _BOUND = "_gql_cluster_bound"
 
@@ -70,10 +72,10 @@ def bound(instance: object) -> Bound | None:
 class _Related(dict[str, list[Model]]):
     """The deferred relations of modelcluster, each filled when it is first read."""
 
-    def __init__(self, spec: NodeSpec, read: Callable[[str], list[Model]]) -> None:
+    def __init__(self, names: AbstractSet[str], read: Callable[[str], list[Model]]) -> None:
         super().__init__()
         self._read = read
-        self._names = {*spec.relations, *spec.sets}
+        self._names = names
 
     def __missing__(self, name: str) -> list[Model]:
         if name not in self._names:
@@ -135,7 +137,8 @@ def attach(
     instance.__dict__[_BOUND] = Bound(family, node)
     if isinstance(instance, ClusterableModel):
         read = partial(related or family.related, node)
-        instance.__dict__["_cluster_related_objects"] = _Related(spec, read)
+        names = _deferred(type(instance), tuple(spec.relations), tuple(spec.sets))
+        instance.__dict__["_cluster_related_objects"] = _Related(names, read)
 
 
 def detach(instance: Model) -> None:
@@ -153,6 +156,15 @@ def _construct(model: type[Model], values: dict[str, Any], *, is_new: bool) -> M
         return instance
     names = [field.attname for field in model._meta.concrete_fields if field.attname in given]
     return model.from_db(using, names, [given[name] for name in names])
+
+
+@cache
+def _deferred(
+    model: type[Model], relations: tuple[str, ...], sets: tuple[str, ...]
+) -> frozenset[str]:
+    """Return the names under which modelcluster defers relations of a model."""
+    accessors = (members_of(model, name).accessor for name in sets)
+    return frozenset({*relations, *(name for name in accessors if name is not None)})
 
 
 Reader: TypeAlias = Callable[[Json], Any]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import router, transaction
 from django.db.models import Model, QuerySet
 from modelcluster.utils import sort_by_fields
@@ -14,8 +13,9 @@ from modelcluster.utils import sort_by_fields
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.rank import base_rank
 from gql_cluster.domain.spec import ROOT_KEY, NodeSpec, RelationSpec
-from gql_cluster.orm.codec import decode, encoder, pk_field
+from gql_cluster.orm.codec import decode, encoder, parse, pk_field
 from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.sets import members_of
 
 _AS_IS = (str, int, bool)
 
@@ -102,7 +102,8 @@ class _Loader:
         self, spec: NodeSpec, model: type[Model], above: str
     ) -> dict[str, dict[Json, tuple[Json, ...]]]:
         return {
-            name: members(model, name, {f"{above}pk": self._pk}, self._using) for name in spec.sets
+            name: members_of(model, name).load({f"{above}pk": self._pk}, self._using)
+            for name in spec.sets
         }
 
 
@@ -122,26 +123,6 @@ def rows(
             name: value if value is None or type(value) in _AS_IS else encode(value)
             for name, encode, value in zip(names, encoders, row, strict=True)
         }
-
-
-def members(
-    model: type[Model], name: str, where: dict[str, Any], using: str
-) -> dict[Json, tuple[Json, ...]]:
-    """Return the members of a many-to-many, by the primary key of the object that has them."""
-    field: Any = model._meta.get_field(name)
-    through = field.remote_field.through
-    source, target = field.m2m_field_name(), field.m2m_reverse_field_name()
-    queryset = (
-        through._base_manager.using(using)
-        .filter(**{f"{source}__{lookup}": value for lookup, value in where.items()})
-        .order_by("pk")
-        .values_list(f"{source}_id", f"{target}_id")
-    )
-    found: dict[Json, list[Json]] = defaultdict(list)
-    of_source, of_target = encoder(pk_field(model)), encoder(pk_field(field.related_model))
-    for owner, member in queryset:
-        found[of_source(owner)].append(of_target(member))
-    return {owner: tuple(pks) for owner, pks in found.items()}
 
 
 def make_node(  # noqa: PLR0913 - a node, said whole
@@ -170,28 +151,13 @@ def make_node(  # noqa: PLR0913 - a node, said whole
 
 
 def parse_pk(model: type[Model], pk: str) -> Json:
-    """Return a primary key that a client sent as nodes hold it; None where it can't be one.
-
-    A number has one spelling: what Python besides takes for one, " 1 " or "1_0", is none.
-    """
-    field = pk_field(model)
-    try:
-        parsed = encoder(field)(pk)
-    except ValidationError:
-        return None
-    return None if isinstance(parsed, int) and str(parsed) != pk else parsed
+    """Return a primary key that a client sent as nodes hold it; None where it can't be one."""
+    return parse(pk_field(model), pk)
 
 
 def decode_pk(model: type[Model], pk: Json) -> Any:
     """Return a primary key as the ORM takes it."""
     return decode(pk_field(model), pk)
-
-
-def in_bulk(model: type[Model], name: str, pks: Sequence[Json]) -> list[Model]:
-    """Return the objects that a many-to-many of a node holds, as its model orders them."""
-    target: Any = model._meta.get_field(name).related_model
-    wanted = [decode_pk(target, pk) for pk in pks]
-    return list(target._default_manager.filter(pk__in=wanted)) if wanted else []
 
 
 def in_model_order(model: type[Model], children: list[Model]) -> None:

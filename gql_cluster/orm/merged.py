@@ -15,7 +15,8 @@ from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.orm.codec import encoder, pk_field
 from gql_cluster.orm.instance import Family
-from gql_cluster.orm.load import decode_pk, in_bulk, in_model_order, node_key
+from gql_cluster.orm.load import in_model_order, node_key
+from gql_cluster.orm.sets import members_of, set_behind
 
 
 class Merged:
@@ -35,9 +36,9 @@ class Merged:
         }
 
     def related(self, node: Node, name: str) -> list[Model]:
-        """Return the instances of a child relation or a many-to-many set."""
-        spec = self._family.cluster.spec.nodes[node.type]
-        return self._members(node, name) if name in spec.sets else self._children(node, name)
+        """Return the instances of a child relation, or of what is deferred for a set."""
+        found = set_behind(self._family.cluster.models[node.type], name)
+        return self._children(node, name) if found is None else self._members(node, found)
 
     def _children(self, node: Node, name: str) -> list[Model]:
         cluster = self._family.cluster
@@ -63,13 +64,12 @@ class Merged:
         return found
 
     def _members(self, node: Node, name: str) -> list[Model]:
-        instance: Any = self._written[node.key]
-        target: Any = instance._meta.get_field(name).related_model
+        instance = self._written[node.key]
+        members = members_of(type(instance), name)
         added, removed = self._plan.members(node.key, name)
-        gone = {decode_pk(target, pk) for pk in removed}
-        live = getattr(instance, name).get_original_manager().get_queryset().using(self._using)
-        found = {each.pk: each for each in live if each.pk not in gone}
-        found.update({each.pk: each for each in in_bulk(type(instance), name, added)})
-        members: list[Model] = list(found.values())
-        in_model_order(target, members)
-        return members
+        live = members.live(instance, self._using)
+        found = [row for member, row in live.items() if member not in removed]
+        found += members.related([member for member in added if member not in live])
+        if found:
+            in_model_order(type(found[0]), found)
+        return found

@@ -89,6 +89,8 @@ def _foreign(cluster: Cluster, type_name: str, key: str, values: Values) -> Iter
 def _members(
     cluster: Cluster, type_name: str, key: str, name: str, pks: Iterable[Json]
 ) -> Iterator[Reference]:
+    if cluster.spec.nodes[type_name].sets[name].target is None:
+        return
     field = cluster.models[type_name]._meta.get_field(name)
     for pk in pks:
         yield Reference(key=key, field=field, value=pk)

@@ -21,7 +21,8 @@ from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.instance import Family, detach
 from gql_cluster.orm.integrity import field_of
-from gql_cluster.orm.load import decode_pk, in_model_order
+from gql_cluster.orm.load import in_model_order
+from gql_cluster.orm.sets import members_of
 from gql_cluster.orm.validate import problem, problems_of
 
 REFUSED = "The database refused this: one of its constraints does not hold."
@@ -124,12 +125,7 @@ class Saver:
         added, removed = self._plan.members(key, name)
         if not added and not removed:
             return
-        target: Any = instance._meta.get_field(name).related_model
-        manager = getattr(instance, name).get_original_manager()
-        if removed:
-            manager.remove(*(decode_pk(target, pk) for pk in removed))
-        if added:
-            manager.add(*(decode_pk(target, pk) for pk in added))
+        members_of(type(instance), name).save(instance, added, removed)
 
     def _refusal(
         self, key: str, instance: Model, error: ValidationError | IntegrityError | DataError

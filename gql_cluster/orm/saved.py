@@ -16,7 +16,8 @@ from gql_cluster.domain.positions import keeps_numbers
 from gql_cluster.orm.codec import encode, encoder, pk_field
 from gql_cluster.orm.describe import Cluster, stored_fields
 from gql_cluster.orm.instance import Family
-from gql_cluster.orm.load import decode_pk, load_below, members, node_key
+from gql_cluster.orm.load import decode_pk, load_below, node_key
+from gql_cluster.orm.sets import members_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +136,9 @@ class _Reader:
             return node.sets
         model = self._cluster.models[node.type]
         return {
-            name: members(model, name, {"pk": decode_pk(model, node.pk)}, self._using).get(
-                node.pk, ()
-            )
+            name: members_of(model, name)
+            .load({"pk": decode_pk(model, node.pk)}, self._using)
+            .get(node.pk, ())
             for name in node.sets
         }
 

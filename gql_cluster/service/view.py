@@ -19,7 +19,8 @@ from gql_cluster.domain.positions import numbers
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.domain.tree import Want, is_alive
 from gql_cluster.orm.instance import attach, make_instance
-from gql_cluster.orm.load import in_bulk, in_model_order
+from gql_cluster.orm.load import in_model_order
+from gql_cluster.orm.sets import members_of, set_behind
 from gql_cluster.service.shielded import shielded
 
 if TYPE_CHECKING:
@@ -250,11 +251,11 @@ class View:
 
         Children that are not loaded yet are loaded if the method runs in a thread.
         """
-        spec = self.cluster.spec.nodes[node.type]
-        if name in spec.sets:
-            return in_bulk(self.cluster.models[node.type], name, node.sets.get(name, ()))
-        relation = spec.relations[name]
-        found = [self.instance(child) for child in self._find_children(node.key, name)]
+        model = self.cluster.models[node.type]
+        if (found := set_behind(model, name)) is not None:
+            return members_of(model, found).related(node.sets.get(found, ()))
+        relation = self.cluster.spec.nodes[node.type].relations[name]
+        children = [self.instance(child) for child in self._find_children(node.key, name)]
         if relation.order_field is None:
-            in_model_order(self.cluster.models[relation.child], found)
-        return found
+            in_model_order(self.cluster.models[relation.child], children)
+        return children

@@ -1,0 +1,55 @@
+"""Kinds of fields that hold many: which of them are sets of a node, and which of these are tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import ManyToManyField, Model
+from modelcluster.fields import ParentalKey, ParentalManyToManyField
+
+ClusterTaggableManager: Any
+try:
+    from modelcluster.contrib.taggit import ClusterTaggableManager
+except ImportError:  # django-taggit is not installed
+    ClusterTaggableManager = None
+
+
+def is_tags(field: object) -> bool:
+    """Tell whether a field is a `ClusterTaggableManager`."""
+    return ClusterTaggableManager is not None and isinstance(field, ClusterTaggableManager)
+
+
+def can_be_staged(field: object) -> bool:
+    """Tell whether a field is a set whose rows need nothing but their two ends.
+
+    Those of a through model may have other columns, if Django can fill them in.
+    """
+    if is_tags(field) or isinstance(field, ParentalManyToManyField):
+        return True
+    if not isinstance(field, ManyToManyField):
+        return False
+    through: Any = field.remote_field.through
+    if any(isinstance(column, ParentalKey) for column in through._meta.concrete_fields):
+        return False  # its rows are children of one end
+    ends = {field.m2m_field_name(), field.m2m_reverse_field_name()}
+    return all(
+        column.name in ends
+        or column.primary_key
+        or column.null
+        or column.has_default()
+        or column.has_db_default()
+        or column.generated
+        or (column.blank and column.empty_strings_allowed)
+        for column in through._meta.concrete_fields
+    )
+
+
+def tagged_models(model: type[Model]) -> set[type[Model]]:
+    """Return the models between a model and its tags: their rows are no children for clients."""
+    return {field.remote_field.through for field in model._meta.many_to_many if is_tags(field)}
+
+
+def ignores_case(field: object) -> bool:
+    """Tell whether two members of a set that differ in case only are one."""
+    return is_tags(field) and bool(getattr(settings, "TAGGIT_CASE_INSENSITIVE", False))
