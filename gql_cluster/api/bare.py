@@ -57,9 +57,10 @@ def node_mirror(
     children = {each.name: cluster.models[each.child] for each in node.relations.values()}
     for name, child in children.items():
         members.add(name, f"list[{names[child]}]")
-    for name in node.sets:
-        field: Any = model._meta.get_field(name)
-        members.add(name, f"list[{names[field.related_model]}]", field)
+    for each in node.sets.values():
+        field: Any = model._meta.get_field(each.name)
+        held = f"list[{names[field.related_model]}]" if each.target else list[str]
+        members.add(each.name, held, field)
     return _make(model, names[model], members)
 
 

@@ -40,7 +40,7 @@ from gql_cluster.domain.node import Json
 from gql_cluster.domain.spec import ROOT_KEY, NodeSpec
 from gql_cluster.orm.codec import defaults, encode
 from gql_cluster.orm.describe import Cluster
-from gql_cluster.orm.load import parse_pk
+from gql_cluster.orm.sets import members_of
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -183,13 +183,11 @@ class _Reader:
             raise self.invalid(" ".join(exc.messages), name) from exc
 
     def pks(self, name: str, given: Sequence[str]) -> tuple[Json, ...]:
-        field: Any = self.model._meta.get_field(name)
-        pks = tuple(parse_pk(field.related_model, pk) for pk in given)
-        for pk, text in zip(pks, given, strict=True):
-            if pk is None:
-                message = f"{text[:64]!r} can't be a primary key of “{name}”."
-                raise self.invalid(message, name)
-        return pks
+        members = members_of(self.model, name)
+        try:
+            return tuple(members.parse(text) for text in given)
+        except ValidationError as exc:
+            raise self.invalid(" ".join(exc.messages), name) from exc
 
     def place(self, relation: str, given: Any) -> Place:
         chosen = [each for each in ("before", "after", "to") if _present(getattr(given, each))]

@@ -44,7 +44,8 @@ def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a
     if name in spec.relations:
         return _children(ask, spec.relations[name], arguments)
     if name in spec.sets:
-        return _members(ask, name, arguments)
+        is_tags = spec.sets[name].target is None
+        return list(ask.node.sets.get(name, ())) if is_tags else _members(ask, name, arguments)
     relation = ask.view.relation_of(ask.node)
     if relation is not None and name == relation.parent_field:
         return ask.view.parent(ask.node)

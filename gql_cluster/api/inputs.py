@@ -55,7 +55,11 @@ class InputTypes:
     def __init__(self, names: InputNames) -> None:
         """Start with none."""
         self._names = names
-        self._types: dict[str, Any] = {"ID": strawberry.ID, "MoveInput": MoveInput}
+        self._types: dict[str, Any] = {
+            "ID": strawberry.ID,
+            "String": str,
+            "MoveInput": MoveInput,
+        }
         # Not the same as those made: a type that is below itself refers to itself.
         self._begun: set[str] = set()
 
@@ -96,9 +100,10 @@ class InputTypes:
         members |= _fields(cluster, type_name, is_new=True)
         for relation in spec.relations.values():
             members[relation.name] = _Member(type=_many(self._input(cluster, relation.child)))
-        for each in spec.sets:
-            field: Any = cluster.models[type_name]._meta.get_field(each)
-            members[each] = _Member(type="list[ID]", description=describe_field(field))
+        for each in spec.sets.values():
+            field: Any = cluster.models[type_name]._meta.get_field(each.name)
+            member = "ID" if each.target else "String"
+            members[each.name] = _Member(type=_many(member), description=describe_field(field))
         self._make(name, _title(cluster, type_name, "A new {}, with all below it."), members)
         return name
 
@@ -127,8 +132,10 @@ class InputTypes:
             )
         for relation in spec.relations.values():
             members[relation.name] = _Member(type=self._relation_change(cluster, base, relation))
-        for each in spec.sets:
-            members[each] = _Member(type=self._set_change(each))
+        for each in spec.sets.values():
+            members[each.name] = _Member(
+                type=self._set_change(each.name) if each.target else self._tags_change()
+            )
         self._make(name, _title(cluster, type_name, "One change of one {}."), members, one_of=True)
         return name
 
@@ -203,6 +210,18 @@ class InputTypes:
                 "clear": _Member(type=bool, description="Take all out; only `true`."),
             }
             self._make(name, f"One change of `{set_name}`.", members, one_of=True)
+        return name
+
+    def _tags_change(self) -> str:
+        name = self._names.tags_change()
+        if name not in self._types:
+            members = {
+                "add": _Member(type="list[String]", description="Add tags, by name."),
+                "remove": _Member(type="list[String]", description="Take tags off."),
+                "replace": _Member(type="list[String]", description="Let it have just these."),
+                "clear": _Member(type=bool, description="Take all off; only `true`."),
+            }
+            self._make(name, "One change of tags.", members, one_of=True)
         return name
 
     def _make(

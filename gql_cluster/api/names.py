@@ -66,6 +66,10 @@ class InputNames:
         """Return the name of the change of a many-to-many, `GenresChange`; all are alike."""
         return self._free(pascal_case(name), "Set")
 
+    def tags_change(self) -> str:
+        """Return the name of the change of tags, which is the same for all."""
+        return self._free("TagNames", "Set")
+
     def _free(self, base: str, what: str) -> str:
         return f"{base}{what}Change" if base in self._nodes else f"{base}Change"
 

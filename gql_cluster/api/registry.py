@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
-from modelcluster.models import ClusterableModel, get_all_child_m2m_relations
+from modelcluster.models import ClusterableModel
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import UNRESOLVED
 from strawberry_django.fields.field import StrawberryDjangoField
@@ -16,6 +16,7 @@ from strawberry_django.utils.typing import has_django_definition
 from gql_cluster.api.bare import node_mirror, plain_mirror
 from gql_cluster.api.mirror import Mirror
 from gql_cluster.orm.describe import Cluster, describe
+from gql_cluster.orm.kinds import can_be_staged, is_tags
 
 
 class Registry:
@@ -153,6 +154,6 @@ def _targets(model: type[Model]) -> Iterator[type[Model]]:
     for field in model._meta.concrete_fields:
         if isinstance(field, ForeignKey) and not getattr(field.remote_field, "parent_link", False):
             yield field.remote_field.model
-    if issubclass(model, ClusterableModel):
-        for relation in get_all_child_m2m_relations(model):
-            yield relation.remote_field.model
+    for field in model._meta.many_to_many:
+        if can_be_staged(field) and not is_tags(field):
+            yield field.remote_field.model

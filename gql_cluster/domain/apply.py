@@ -121,12 +121,14 @@ class _Editor(NodeEditor):
                 for inner in changes:
                     self.apply(self._known(child.key), inner, below)
             case AddToSet(name=name, pks=pks):
-                self._relate(spec, node, name, (*self._members(node, name), *pks), path)
+                members = self._set(spec, name, path)
+                self._relate(node, members, (*node.sets.get(name, ()), *pks))
             case RemoveFromSet(name=name, pks=pks):
-                kept = tuple(pk for pk in self._members(node, name) if pk not in pks)
-                self._relate(spec, node, name, kept, path)
+                members = self._set(spec, name, path)
+                gone, were = members.distinct(pks), members.distinct(node.sets.get(name, ()))
+                self._relate(node, members, (were[each] for each in were if each not in gone))
             case ReplaceSet(name=name, pks=pks):
-                self._relate(spec, node, name, pks, path)
+                self._relate(node, self._set(spec, name, path), pks)
             case _:
                 assert_never(change)
 
@@ -160,7 +162,10 @@ class _Editor(NodeEditor):
             relation=relation,
             rank=rank,
             fields={**blank, **new.defaults, **values},
-            sets={name: tuple(dict.fromkeys(new.sets.get(name, ()))) for name in spec.sets},
+            sets={
+                name: tuple(each.distinct(new.sets.get(name, ())).values())
+                for name, each in spec.sets.items()
+            },
             version=self._version,
         )
         self._deltas.append((Added(node=node), self.change))
@@ -286,6 +291,6 @@ class _Editor(NodeEditor):
     def _replace_below(self, child: Node, new: NewNode, path: tuple[str, ...]) -> None:
         spec = self._cluster.nodes[child.type]
         for name, pks in new.sets.items():
-            self._relate(spec, self._known(child.key), name, pks, path)
+            self._relate(self._known(child.key), self._set(spec, name, path), pks)
         for name, children in new.children.items():
             self._replace(child, self._relation(spec, name, path), children, path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gql_cluster.domain.delta import Delta, Related, Updated, advance
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.node import Json, Node, Values
-from gql_cluster.domain.spec import ROOT_KEY, ClusterSpec, NodeSpec, RelationSpec
+from gql_cluster.domain.spec import ROOT_KEY, ClusterSpec, NodeSpec, RelationSpec, SetSpec
 from gql_cluster.domain.tree import Overlay, Tree
 
 # Keys that the engine makes hold a colon, so a client's key never meets one of them.
@@ -98,9 +98,6 @@ class NodeEditor:
             raise InvalidChangeError.of(message, key=key, path=below)
         return relation, child, below
 
-    def _members(self, node: Node, name: str) -> tuple[Json, ...]:
-        return node.sets.get(name, ())
-
     def _free_key(self, key: str | None, path: tuple[str, ...]) -> str:
         if key is None:
             return self._new_key()
@@ -157,28 +154,24 @@ class NodeEditor:
         )
         return self._record(delta, node)
 
-    def _relate(
-        self,
-        spec: NodeSpec,
-        node: Node,
-        name: str,
-        pks: Sequence[Json],
-        path: tuple[str, ...],
-    ) -> None:
-        if name not in spec.sets:
+    def _set(self, spec: NodeSpec, name: str, path: tuple[str, ...]) -> SetSpec:
+        found = spec.sets.get(name)
+        if found is None:
             message = f"{spec.name} has no many-to-many “{name}”."
             raise InvalidChangeError.of(message, field=name, path=(*path, name))
-        was = self._members(node, name)
-        will = tuple(dict.fromkeys(pks))
-        added = tuple(pk for pk in will if pk not in set(was))
-        removed = tuple(pk for pk in was if pk not in set(will))
+        return found
+
+    def _relate(self, node: Node, members: SetSpec, will: Iterable[Json]) -> None:
+        was, now = (members.distinct(each) for each in (node.sets.get(members.name, ()), will))
+        added = tuple(member for each, member in now.items() if each not in was)
+        removed = tuple(member for each, member in was.items() if each not in now)
         if added or removed:
             delta = Related(
                 key=node.key,
                 type=node.type,
                 parent=node.parent,
                 relation=node.relation,
-                set=name,
+                set=members.name,
                 added=added,
                 removed=removed,
             )

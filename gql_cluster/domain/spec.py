@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from gql_cluster.domain.node import Json
 
 ROOT_KEY = "root"
 
@@ -51,6 +53,14 @@ class SetSpec:
     name: str
     target: str | None
     ignores_case: bool = False
+
+    def distinct(self, members: Iterable[Json]) -> dict[Json, Json]:
+        """Return members by what tells them apart: of those that are one, the first."""
+        found: dict[Json, Json] = {}
+        for member in members:
+            is_folded = self.ignores_case and isinstance(member, str)
+            found.setdefault(str(member).casefold() if is_folded else member, member)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ adds up those that there will be.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.db.models import Model
 
