@@ -8,16 +8,16 @@ from django.conf import settings
 from django.db.models import ManyToManyField, Model
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
 
-ClusterTaggableManager: Any
+_Tags: type[Any] | None
 try:
-    from modelcluster.contrib.taggit import ClusterTaggableManager
+    from modelcluster.contrib.taggit import ClusterTaggableManager as _Tags
 except ImportError:  # django-taggit is not installed
-    ClusterTaggableManager = None
+    _Tags = None
 
 
 def is_tags(field: object) -> bool:
     """Tell whether a field is a `ClusterTaggableManager`."""
-    return ClusterTaggableManager is not None and isinstance(field, ClusterTaggableManager)
+    return _Tags is not None and isinstance(field, _Tags)
 
 
 def can_be_staged(field: object) -> bool:
@@ -34,22 +34,30 @@ def can_be_staged(field: object) -> bool:
         return False  # its rows are children of one end
     ends = {field.m2m_field_name(), field.m2m_reverse_field_name()}
     return all(
-        column.name in ends
-        or column.primary_key
-        or column.null
-        or column.has_default()
-        or column.has_db_default()
-        or column.generated
-        or (column.blank and column.empty_strings_allowed)
-        for column in through._meta.concrete_fields
+        column.name in ends or _is_filled(column) for column in through._meta.concrete_fields
     )
 
 
 def tagged_models(model: type[Model]) -> set[type[Model]]:
     """Return the models between a model and its tags: their rows are no children for clients."""
-    return {field.remote_field.through for field in model._meta.many_to_many if is_tags(field)}
+    fields: list[Any] = [field for field in model._meta.many_to_many if is_tags(field)]
+    return {field.remote_field.through for field in fields}
 
 
 def ignores_case(field: object) -> bool:
     """Tell whether two members of a set that differ in case only are one."""
     return is_tags(field) and bool(getattr(settings, "TAGGIT_CASE_INSENSITIVE", False))
+
+
+def _is_filled(column: Any) -> bool:
+    """Tell whether a row can be made without a value for a column."""
+    return (
+        column.primary_key
+        or column.null
+        or column.has_default()
+        or column.has_db_default()
+        or column.generated
+        or getattr(column, "auto_now", False)
+        or getattr(column, "auto_now_add", False)
+        or (column.blank and column.empty_strings_allowed)
+    )

@@ -148,7 +148,8 @@ class _Tags:
             if (item := items.pop(name, None)) is not None:
                 item.delete()
         if added:
-            tags = getattr(instance, self._field.name)._to_tag_model_instances(added, {})
+            manager = getattr(instance, self._field.name)
+            tags = manager._to_tag_model_instances(added, {})  # noqa: SLF001 - modelcluster calls it
             there = {item.tag_id for item in items.values()}
             for tag in tags:
                 if tag.pk not in there:

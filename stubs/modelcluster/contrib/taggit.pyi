@@ -1,0 +1,5 @@
+from typing import Any
+
+class ClusterTaggableManager:
+    name: str
+    remote_field: Any

@@ -1,0 +1,270 @@
+"""Sets of every kind, over GraphQL: tags by name, many-to-many fields of any node by key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from taggit.models import Tag
+
+import gql_cluster
+from gql_cluster.orm.describe import describe
+from tests.api.schema_kit import ERRORS, Client
+from tests.festival.models import Day, Festival, Invitation, Person, Talk, Sponsor
+
+SETS = (
+    "name tags sponsors { name } partners { name } sisters { name } guests { name }"
+    " days { tags talks { title speakers { name } } }"
+)
+
+
+@pytest.fixture
+async def client(transactional_db: None) -> AsyncIterator[Client]:  # noqa: ARG001
+    """A client of a schema that mirrors the untouched models."""
+    schema = gql_cluster.Schema(clusters=[Festival])
+    yield Client(schema=schema)
+    await schema.engine.aclose()
+
+
+def make_festival() -> Festival:
+    """Save a festival with something in each set."""
+    festival = Festival(name="Spring")
+    festival.tags.add("rock", "folk")
+    festival.sponsors = [Sponsor.objects.create(name="Brewer")]
+    day = Day(date="2026-05-01")
+    day.tags.add("open air")
+    day.talks = [Talk(title="One")]
+    festival.days = [day]
+    festival.save()
+    festival.partners.add(Sponsor.objects.create(name="Press"))
+    festival.sisters.add(Festival.objects.create(name="Autumn"))
+    festival.guests.add(Person.objects.create(name="Ann"))
+    Talk.objects.get().speakers.add(Person.objects.create(name="Bob"))
+    return festival
+
+
+@pytest.fixture
+async def festival(client: Client) -> Festival:  # noqa: ARG001 - it has the database
+    """Return a saved festival."""
+    return await sync_to_async(make_festival)()
+
+
+async def opened(client: Client, **arguments: Any) -> Any:
+    """Open a draft, and return it."""
+    data = await client.data(
+        "mutation($pk: ID, $data: FestivalInput) { it: openFestivalDraft(pk: $pk, data: $data)"
+        f" {{ draft {{ id cluster {{ {SETS} }} }} {ERRORS} }} }}",
+        **arguments,
+    )
+    assert data["it"]["errors"] == []
+    return data["it"]["draft"]
+
+
+async def edited(client: Client, draft: str, *changes: object) -> Any:
+    """Stage changes, and return the payload."""
+    data = await client.data(
+        "mutation($draft: ID!, $changes: [FestivalChange!]!)"
+        " { it: editFestivalDraft(draft: $draft, changes: $changes)"
+        f" {{ draft {{ cluster {{ {SETS} }} errors {{ message }} }} {ERRORS}"
+        " event { ... on DraftEdited { changes { kind key fields { name before after } } } } } }",
+        draft=draft,
+        changes=list(changes),
+    )
+    return data["it"]
+
+
+async def committed(client: Client, draft: str) -> Any:
+    """Commit, and return the saved festival."""
+    data = await client.data(
+        "mutation($draft: ID!) { it: commitFestivalDraft(draft: $draft)"
+        f" {{ cluster {{ {SETS} }} {ERRORS} }} }}",
+        draft=draft,
+    )
+    assert data["it"]["errors"] == []
+    return data["it"]["cluster"]
+
+
+def named(*names: str) -> list[dict[str, str]]:
+    """Return objects with names as they are served."""
+    return [{"name": name} for name in names]
+
+
+SAVED = {
+    "name": "Spring",
+    "tags": ["rock", "folk"],
+    "sponsors": named("Brewer"),
+    "partners": named("Press"),
+    "sisters": named("Autumn"),
+    "guests": named("Ann"),
+    "days": [{"tags": ["open air"], "talks": [{"title": "One", "speakers": named("Bob")}]}],
+}
+
+
+async def test_a_draft_shows_each_set_as_it_is_saved(client: Client, festival: Festival) -> None:
+    """At every depth, and on models that are not clusterable."""
+    pk = str(festival.pk)
+    saved = await client.data(f"query($pk: ID!) {{ festival(pk: $pk) {{ {SETS} }} }}", pk=pk)
+    assert saved["festival"] == SAVED
+    assert (await opened(client, pk=pk))["cluster"] == SAVED
+
+
+async def test_each_set_is_edited_and_saved(client: Client, festival: Festival) -> None:
+    """The draft shows it at once, and the database has it after the commit alone."""
+    draft = (await opened(client, pk=str(festival.pk)))["id"]
+    day, talk = await Day.objects.aget(), await Talk.objects.aget()
+    cid = await Person.objects.acreate(name="Cid")
+    winter = await Festival.objects.acreate(name="Winter")
+    keys = {name: str(each.pk) for name, each in {"cid": cid, "winter": winter}.items()}
+    payload = await edited(
+        client,
+        draft,
+        {"tags": {"add": ["jazz", "rock"]}},
+        {"tags": {"remove": ["folk"]}},
+        {"partners": {"clear": True}},
+        {"sisters": {"add": [keys["winter"]]}},
+        {"guests": {"add": [keys["cid"]]}},
+        {
+            "days": {
+                "edit": {
+                    "key": f"Day:{day.pk}",
+                    "changes": [
+                        {"tags": {"replace": ["indoors"]}},
+                        {
+                            "talks": {
+                                "edit": {
+                                    "key": f"Talk:{talk.pk}",
+                                    "changes": [{"speakers": {"replace": [keys["cid"]]}}],
+                                }
+                            }
+                        },
+                    ],
+                }
+            }
+        },
+    )
+    assert payload["errors"] == []
+    expected = SAVED | {
+        "tags": ["rock", "jazz"],
+        "partners": [],
+        "sisters": named("Autumn", "Winter"),
+        "guests": named("Ann", "Cid"),
+        "days": [{"tags": ["indoors"], "talks": [{"title": "One", "speakers": named("Cid")}]}],
+    }
+    assert payload["draft"] == {"cluster": expected, "errors": []}
+    assert payload["event"]["changes"][0] == {
+        "kind": "RELATED",
+        "key": "root",
+        "fields": [{"name": "tags", "before": [], "after": ["jazz"]}],
+    }
+    assert not await Tag.objects.filter(name="jazz").aexists()
+    assert await committed(client, draft) == expected
+    assert [each.name async for each in winter.sisters.all()] == ["Spring"]
+    assert (await Festival.objects.aget(pk=festival.pk)).tagline == "jazz, rock"
+    assert await Invitation.objects.filter(person=cid, sent_at__isnull=False).acount() == 1
+
+
+async def test_a_new_cluster_has_its_sets_from_the_start(client: Client) -> None:
+    """Given with it, at every depth."""
+    ann = await Person.objects.acreate(name="Ann")
+    talk = {"title": "One", "speakers": [str(ann.pk)]}
+    draft = await opened(
+        client,
+        data={
+            "name": "New",
+            "tags": ["b", "a", "b"],
+            "guests": [str(ann.pk)],
+            "days": [{"date": "2026-05-01", "tags": ["c"], "talks": [talk]}],
+        },
+    )
+    expected = {
+        "name": "New",
+        "tags": ["b", "a"],
+        "sponsors": [],
+        "partners": [],
+        "sisters": [],
+        "guests": named("Ann"),
+        "days": [{"tags": ["c"], "talks": [{"title": "One", "speakers": named("Ann")}]}],
+    }
+    assert draft["cluster"] == expected
+    assert await committed(client, draft["id"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("ignores_case", "expected"), [(False, ["rock", "ROCK"]), (True, ["rock"])]
+)
+async def test_case_counts_as_the_settings_say(
+    client: Client,
+    festival: Festival,
+    *,
+    ignores_case: bool,
+    expected: list[str],
+    settings: Any,
+) -> None:
+    """A tag is found in another case, and taken off by it; or it is another tag."""
+    settings.TAGGIT_CASE_INSENSITIVE = ignores_case
+    describe.cache_clear()
+    schema = gql_cluster.Schema(clusters=[Festival])
+    other = Client(schema=schema)
+    try:
+        draft = (await opened(other, pk=str(festival.pk)))["id"]
+        changes = [{"tags": {"add": ["ROCK", "FOLK"]}}, {"tags": {"remove": ["folk", "FOLK"]}}]
+        payload = await edited(other, draft, *changes)
+        assert payload["draft"]["cluster"]["tags"] == expected
+        assert (await committed(other, draft))["tags"] == expected
+    finally:
+        describe.cache_clear()
+        await schema.engine.aclose()
+    assert client.schema is not schema
+
+
+async def test_a_tag_that_no_tag_can_be_is_refused(client: Client, festival: Festival) -> None:
+    """It is told where, and nothing is staged."""
+    draft = (await opened(client, pk=str(festival.pk)))["id"]
+    for bad in ("", "  ", "x" * 101):
+        payload = await edited(client, draft, {"tags": {"add": ["fine", bad]}})
+        [error] = payload["errors"]
+        assert (error["code"], error["field"], error["path"]) == (
+            "INVALID_CHANGE",
+            "tags",
+            ["tags"],
+        )
+    assert (await opened(client, pk=str(festival.pk)))["cluster"] == SAVED
+
+
+async def test_a_member_that_is_not_there_is_refused(client: Client, festival: Festival) -> None:
+    """In a plain many-to-many as in a parental one."""
+    draft = (await opened(client, pk=str(festival.pk)))["id"]
+    for name in ("sponsors", "partners", "sisters", "guests"):
+        for bad in ("999999", "x"):
+            payload = await edited(client, draft, {name: {"add": [bad]}})
+            assert [error["code"] for error in payload["errors"]] == ["INVALID_CHANGE"]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_sets_of_many_cost_one_query_each(client: Client, count: int) -> None:
+    """However many festivals, days and talks there are."""
+    for _ in range(count):
+        await sync_to_async(make_festival)()
+    query = f"{{ festivals {{ {SETS} }} }}"
+    queries = await sync_to_async(counted)(client, query)
+    assert len(queries) == 9, queries
+
+
+def counted(client: Client, query: str) -> list[str]:
+    """Return the queries that an operation makes."""
+    with CaptureQueriesContext(connection) as queries:
+        async_to_sync(client.data)(query)
+    return [each["sql"] for each in queries.captured_queries]
+
+
+async def test_what_has_to_be_given_with_a_member_makes_it_a_child(client: Client) -> None:
+    """The crew is edited by its duties, and read as a list."""
+    fields = await client.data('{ __type(name: "FestivalChange") { inputFields { name } } }')
+    names = {each["name"] for each in fields["__type"]["inputFields"]}
+    assert "crew" not in names
+    assert "taggedItems" not in names
+    assert {"duties", "guests", "tags"} <= names

@@ -1,0 +1,93 @@
+"""A festival: days with talks, and sets of every kind. Nothing here knows of gql_cluster."""
+
+# ruff: noqa: DJ008, DJ012 - as people write models
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from modelcluster.contrib.taggit import ClusterTaggableManager
+from modelcluster.fields import ParentalKey, ParentalManyToManyField
+from modelcluster.models import ClusterableModel
+from taggit.models import TaggedItemBase
+
+
+class Person(models.Model):
+    """Somebody."""
+
+    name = models.CharField(max_length=60)
+
+
+class Sponsor(models.Model):
+    """A firm that pays."""
+
+    name = models.CharField(max_length=60)
+
+
+class FestivalTag(TaggedItemBase):
+    """Between a festival and its tags."""
+
+    content_object = ParentalKey("Festival", on_delete=models.CASCADE, related_name="tagged_items")
+
+
+class DayTag(TaggedItemBase):
+    """Between a day and its tags."""
+
+    content_object = ParentalKey("Day", on_delete=models.CASCADE, related_name="tagged_items")
+
+
+class Festival(ClusterableModel):
+    """Some days of talks."""
+
+    name = models.CharField(max_length=60)
+    tagline = models.CharField(max_length=200, blank=True, editable=False)
+    tags = ClusterTaggableManager(through=FestivalTag, blank=True)
+    sponsors = ParentalManyToManyField(Sponsor, blank=True, related_name="festivals")
+    partners = models.ManyToManyField(Sponsor, blank=True, related_name="partner_of")
+    sisters = models.ManyToManyField("self", blank=True)
+    guests = models.ManyToManyField(Person, through="Invitation", related_name="invited_to")
+    crew = models.ManyToManyField(Person, through="Duty", related_name="works_at")
+
+    def save(self, **kwargs: object) -> None:
+        """Write the tags down, as a model might that is searched by them."""
+        self.tagline = ", ".join(sorted(tag.name for tag in self.tags.all()))
+        super().save(**kwargs)
+
+
+class Invitation(models.Model):
+    """Between a festival and a guest; Django can make one unasked."""
+
+    festival = models.ForeignKey(Festival, models.CASCADE)
+    person = models.ForeignKey(Person, models.CASCADE)
+    note = models.CharField(max_length=100, blank=True)
+    sent_at = models.DateTimeField(auto_now_add=True)
+
+
+class Duty(models.Model):
+    """Between a festival and one of its crew: a child, because a task has to be given."""
+
+    festival = ParentalKey(Festival, on_delete=models.CASCADE, related_name="duties")
+    person = models.ForeignKey(Person, models.CASCADE)
+    task = models.CharField(max_length=40)
+
+
+class Day(ClusterableModel):
+    """A day of a festival."""
+
+    festival = ParentalKey(Festival, on_delete=models.CASCADE, related_name="days")
+    date = models.DateField()
+    tags = ClusterTaggableManager(through=DayTag, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["date"]
+
+
+class Talk(models.Model):
+    """A talk of a day; a plain model, with a plain many-to-many."""
+
+    day = ParentalKey(Day, on_delete=models.CASCADE, related_name="talks")
+    title = models.CharField(max_length=60)
+    speakers = models.ManyToManyField(Person, blank=True, related_name="talks")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["title"]
