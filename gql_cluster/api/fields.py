@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -25,6 +25,7 @@ from strawberry_django.utils.typing import unwrap_type
 from gql_cluster.api import drafted, prefetched
 from gql_cluster.api.drafted import Ask
 from gql_cluster.orm.instance import bound
+from gql_cluster.orm.kinds import tag_names, tags_named
 from gql_cluster.service.view import View
 
 Rows = TypeVar("Rows", bound="QuerySet[Any]")
@@ -70,12 +71,15 @@ class MirrorField(StrawberryDjangoField):
         return page if related_field_id is None else prefetched.mark(page, self.python_name)
 
     @cached_property
-    def is_choice(self) -> bool:
-        """Tell whether the values are those of an enum."""
+    def shown(self) -> Callable[[Any], object] | None:
+        """What makes the value of a choice or of tags what is served; None for all others."""
+        owner = self.origin_django_type
+        if owner is not None and tags_named(owner.model, self.django_name or self.python_name):
+            return tag_names
         type_: object = self.type
         while isinstance(type_, StrawberryContainer):
             type_ = type_.of_type
-        return isinstance(type_, StrawberryEnumDefinition)
+        return _choice if isinstance(type_, StrawberryEnumDefinition) else None
 
     @cached_property
     def is_mirrored(self) -> bool:
@@ -104,9 +108,9 @@ class MirrorField(StrawberryDjangoField):
             result = self._saved_list(source, info, args, kwargs)
         else:
             result = super().get_result(source, info, args, kwargs)
-        if not self.is_choice:
+        if self.shown is None:
             return result
-        return _choice_later(result) if inspect.isawaitable(result) else _choice(result)
+        return _later(result, self.shown) if inspect.isawaitable(result) else self.shown(result)
 
     def _saved_list(
         self, source: Model, info: strawberry.Info, args: list[Any], kwargs: dict[str, Any]
@@ -165,5 +169,5 @@ def _choice(value: object) -> object:
     return None if value == "" else value
 
 
-async def _choice_later(value: Awaitable[object]) -> object:
-    return _choice(await value)
+async def _later(value: Awaitable[object], shown: Callable[[Any], object]) -> object:
+    return shown(await value)

@@ -12,6 +12,7 @@ from django.db.models import ForeignKey, Model
 from strawberry import relay
 from strawberry.types.base import get_object_definition
 from strawberry_django.fields.field import StrawberryDjangoField
+from strawberry_django.optimizer import OptimizerStore
 from strawberry_django.relay.utils import resolve_model_id
 from strawberry_django.utils.typing import get_strawberry_annotations, is_auto
 from typing_extensions import dataclass_transform
@@ -22,6 +23,7 @@ from gql_cluster.api.ids import draft_type, local_id
 from gql_cluster.api.scalars import describe_field, description_of, type_of
 from gql_cluster.orm.describe import AnyField
 from gql_cluster.orm.instance import bound
+from gql_cluster.orm.kinds import tags_named
 from gql_cluster.service.view import View
 
 T = TypeVar("T")
@@ -145,6 +147,8 @@ def _resolve_auto(cls: type[Any], model: type[Model]) -> None:
         field = columns.get(getattr(given, "django_name", None) or name)
         if name == "id":
             del cls.__annotations__[name]
+        elif tags_named(model, getattr(given, "django_name", None) or name):
+            cls.__annotations__[name] = list[str]
         elif field is not None and not isinstance(field, ForeignKey):
             cls.__annotations__[name] = type_of(field)
 
@@ -165,6 +169,9 @@ def _complete(cls: Any, model: type[Model]) -> None:
             field.__class__ = MirrorField  # made by `strawberry_django.field()`; no other state
         if not isinstance(field, MirrorField):
             continue
+        name = field.django_name or ""
+        if tags_named(model, name):
+            field.store |= OptimizerStore.with_hints(prefetch_related=[name])
         column = columns.get(field.django_name or "")
         if field.description is None and column is not None:
             field.description = describe_field(column)

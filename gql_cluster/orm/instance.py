@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Protocol, TypeAlias
 
 from django.db import router
-from django.db.models import DEFERRED, ForeignKey, Model
+from django.db.models import DEFERRED, ForeignKey, Model, QuerySet
 from modelcluster.models import ClusterableModel
 
 from gql_cluster.domain.node import Json, Node, Values
@@ -18,7 +18,7 @@ from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Tree
 from gql_cluster.orm.codec import decode, pk_field
 from gql_cluster.orm.describe import AnyField, Cluster, is_text
-from gql_cluster.orm.sets import members_of
+from gql_cluster.orm.sets import Members, members_of
 
 _BOUND = "_gql_cluster_bound"
 
@@ -87,6 +87,19 @@ class _Related(dict[str, list[Model]]):
         return name in self._names
 
 
+class _Prefetched(dict[str, "QuerySet[Any]"]):
+    """What Django takes for prefetched: plain many-to-many fields, each filled when first read."""
+
+    def __init__(self, sets: Mapping[str, Members], read: Callable[[str], list[Model]]) -> None:
+        super().__init__()
+        self._read = read
+        self._sets = sets
+
+    def __missing__(self, name: str) -> QuerySet[Any]:
+        self[name] = self._sets[name].queryset(self._read(name))
+        return self[name]
+
+
 def make_instance(
     cluster: Cluster,
     node: Node,
@@ -135,8 +148,11 @@ def attach(
     """Let an instance stand for a node: its relations are the draft's, or what `related` gives."""
     spec = cluster.spec.nodes[node.type]
     instance.__dict__[_BOUND] = Bound(family, node)
+    read = partial(related or family.related, node)
+    plain = _plain(type(instance), tuple(spec.sets))
+    if plain:
+        instance.__dict__["_prefetched_objects_cache"] = _Prefetched(plain, read)
     if isinstance(instance, ClusterableModel):
-        read = partial(related or family.related, node)
         names = _deferred(type(instance), tuple(spec.relations), tuple(spec.sets))
         instance.__dict__["_cluster_related_objects"] = _Related(names, read)
 
@@ -145,6 +161,7 @@ def detach(instance: Model) -> None:
     """Let an instance's relations be read from the database again."""
     instance.__dict__.pop(_BOUND, None)
     instance.__dict__.pop("_cluster_related_objects", None)
+    instance.__dict__.pop("_prefetched_objects_cache", None)
 
 
 def _construct(model: type[Model], values: dict[str, Any], *, is_new: bool) -> Model:
@@ -156,6 +173,13 @@ def _construct(model: type[Model], values: dict[str, Any], *, is_new: bool) -> M
         return instance
     names = [field.attname for field in model._meta.concrete_fields if field.attname in given]
     return model.from_db(using, names, [given[name] for name in names])
+
+
+@cache
+def _plain(model: type[Model], sets: tuple[str, ...]) -> Mapping[str, Members]:
+    """Return the sets that modelcluster does not defer: plain many-to-many fields."""
+    found = {name: members_of(model, name) for name in sets}
+    return {name: members for name, members in found.items() if members.accessor is None}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,16 @@ except ImportError:  # django-taggit is not installed
 def is_tags(field: object) -> bool:
     """Tell whether a field is a `ClusterTaggableManager`."""
     return _Tags is not None and isinstance(field, _Tags)
+
+
+def tags_named(model: type[Model], name: str) -> bool:
+    """Tell whether a model has tags under a name."""
+    return any(field.name == name and is_tags(field) for field in model._meta.many_to_many)
+
+
+def tag_names(tags: Iterable[Any]) -> list[str]:
+    """Return the names of tags; what is a name already stays."""
+    return [tag if isinstance(tag, str) else tag.name for tag in tags]
 
 
 def can_be_staged(field: object) -> bool:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from modelcluster.fields import ParentalManyToManyField
 
 from gql_cluster.domain.node import Json
@@ -35,6 +35,9 @@ class Members(Protocol):
     def related(self, members: Sequence[Json]) -> list[Model]:
         """Return what the model's own methods find under `accessor`."""
 
+    def queryset(self, found: list[Model]) -> QuerySet[Any]:
+        """Return a queryset of what `related` or `live` gave, which need not be read again."""
+
     def live(self, instance: Model, using: str) -> Mapping[Json, Model]:
         """Return the same of a saved object, as it is in the database, by member."""
 
@@ -51,10 +54,12 @@ def members_of(model: type[Model], name: str) -> Members:
 
 @cache
 def set_behind(model: type[Model], accessor: str) -> str | None:
-    """Return the set for which modelcluster defers a relation; None where that holds children."""
+    """Return the set that an attribute of the model is read from; None where it has children."""
     for field in model._meta.many_to_many:
-        if can_be_staged(field) and members_of(model, field.name).accessor == accessor:
-            return field.name
+        if can_be_staged(field):
+            behind = members_of(model, field.name).accessor or field.name
+            if behind == accessor:
+                return field.name
     return None
 
 
@@ -76,23 +81,27 @@ class _ManyToMany:
         return member
 
     def load(self, where: Mapping[str, Any], using: str) -> dict[Json, tuple[Json, ...]]:
-        source, target = self._field.m2m_field_name(), self._field.m2m_reverse_field_name()
-        through = self._field.remote_field.through
-        rows = (
-            through._base_manager.using(using)
-            .filter(**{f"{source}__{lookup}": value for lookup, value in where.items()})
-            .order_by("pk")
-            .values_list(f"{source}_id", f"{target}_id")
-        )
+        ends = (self._field.m2m_field_name(), self._field.m2m_reverse_field_name())
+        rows = self._rows(where, using).order_by("pk").values_list(*(f"{end}_id" for end in ends))
         return _grouped(self._field.model, rows, encoder(self._key))
+
+    def _rows(self, where: Mapping[str, Any], using: str) -> QuerySet[Any]:
+        source = self._field.m2m_field_name()
+        rows: QuerySet[Any] = self._field.remote_field.through._base_manager.using(using)
+        return rows.filter(**{f"{source}__{lookup}": value for lookup, value in where.items()})
 
     def related(self, members: Sequence[Json]) -> list[Model]:
         wanted = [decode(self._key, member) for member in members]
         return list(self._target._default_manager.filter(pk__in=wanted)) if wanted else []
 
+    def queryset(self, found: list[Model]) -> QuerySet[Any]:
+        return _of(found, self._target)
+
     def live(self, instance: Model, using: str) -> Mapping[Json, Model]:
         encode = encoder(self._key)
-        rows = self._manager(instance).get_queryset().using(using)
+        member = self._field.m2m_reverse_field_name()
+        members = self._rows({"pk": instance.pk}, using).values(member)
+        rows = self._target._default_manager.using(using).filter(pk__in=members)
         return {encode(row.pk): row for row in rows}
 
     def save(self, instance: Model, added: Sequence[Json], removed: Sequence[Json]) -> None:
@@ -137,6 +146,9 @@ class _Tags:
         known = {tag.name: tag for tag in self._tag._default_manager.filter(name__in=names)}
         return [self._through(tag=known.get(name) or self._tag(name=name)) for name in names]
 
+    def queryset(self, found: list[Model]) -> QuerySet[Any]:
+        return _of(found, self._through)
+
     def live(self, instance: Model, using: str) -> Mapping[Json, Model]:
         return {item.tag.name: item for item in self._items(instance, using)}
 
@@ -158,6 +170,12 @@ class _Tags:
     def _items(self, instance: Model, using: str) -> Any:
         rows = self._through._base_manager.using(using).filter(content_object=instance)
         return rows.select_related("tag").order_by("pk")
+
+
+def _of(found: list[Model], model: type[Model]) -> QuerySet[Any]:
+    queryset = model._default_manager.filter(pk__in=[each.pk for each in found])
+    queryset._result_cache = found  # noqa: SLF001 - as Django does when it prefetches
+    return queryset
 
 
 def _grouped(

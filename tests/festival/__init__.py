@@ -1,0 +1,1 @@
+"""A festival: models as another project has them."""

@@ -1,10 +1,11 @@
 """A festival: days with talks, and sets of every kind. Nothing here knows of gql_cluster."""
 
-# ruff: noqa: DJ008, DJ012 - as people write models
+# ruff: noqa: DJ008 - as people write models
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from modelcluster.contrib.taggit import ClusterTaggableManager
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
@@ -36,7 +37,7 @@ class DayTag(TaggedItemBase):
     content_object = ParentalKey("Day", on_delete=models.CASCADE, related_name="tagged_items")
 
 
-class Festival(ClusterableModel):
+class Festival(ClusterableModel):  # type: ignore[django-manager-missing] # tagged_items
     """Some days of talks."""
 
     name = models.CharField(max_length=60)
@@ -48,7 +49,13 @@ class Festival(ClusterableModel):
     guests = models.ManyToManyField(Person, through="Invitation", related_name="invited_to")
     crew = models.ManyToManyField(Person, through="Duty", related_name="works_at")
 
-    def save(self, **kwargs: object) -> None:
+    def clean(self) -> None:
+        """Refuse a partner, as only the relation can tell."""
+        super().clean()
+        if self.pk and self.partners.filter(name="Rival").exists():
+            raise ValidationError("A rival is no partner.")
+
+    def save(self, **kwargs: Any) -> None:
         """Write the tags down, as a model might that is searched by them."""
         self.tagline = ", ".join(sorted(tag.name for tag in self.tags.all()))
         super().save(**kwargs)
@@ -71,7 +78,7 @@ class Duty(models.Model):
     task = models.CharField(max_length=40)
 
 
-class Day(ClusterableModel):
+class Day(ClusterableModel):  # type: ignore[django-manager-missing] # tagged_items
     """A day of a festival."""
 
     festival = ParentalKey(Festival, on_delete=models.CASCADE, related_name="days")
