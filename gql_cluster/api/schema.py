@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import strawberry
+from django.core.exceptions import ImproperlyConfigured
 from graphql import GraphQLError
+from strawberry.exceptions import DuplicatedTypeName
 from strawberry.extensions import SchemaExtension
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
@@ -61,14 +63,20 @@ class Schema(strawberry.Schema):
             name: make_payloads(cluster, served) for name, cluster in registry.clusters.items()
         }
         inputs = InputTypes(InputNames(registry.clusters, registry.name_of))
-        super().__init__(
-            query=_merged("Query", query, _saved_query(registry), make_query(served)),
-            mutation=_merged("Mutation", mutation, make_mutation(served, inputs, payloads)),
-            subscription=_merged("Subscription", subscription, make_subscription(served)),
-            types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
-            extensions=[*extensions, *_extensions()],
-            **options,
-        )
+        try:
+            super().__init__(
+                query=_merged("Query", query, _saved_query(registry), make_query(served)),
+                mutation=_merged("Mutation", mutation, make_mutation(served, inputs, payloads)),
+                subscription=_merged("Subscription", subscription, make_subscription(served)),
+                types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
+                extensions=[*extensions, *_extensions()],
+                **options,
+            )
+        except DuplicatedTypeName as exc:
+            raise ImproperlyConfigured(
+                f"{exc.message}: perhaps a model is called like a type that every schema of "
+                "gql_cluster has. Declare it with gql_cluster.type and give it another name."
+            ) from exc
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         """Execute a query or a mutation; a subscription is refused, as it has no one result."""

@@ -19,11 +19,12 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import ManyToManyField, Model, OneToOneField
 from django.db.models.signals import m2m_changed, post_delete, post_save
-from modelcluster.models import get_all_child_m2m_relations, get_all_child_relations
+from modelcluster.models import get_all_child_relations
 
 from gql_cluster.domain.node import Json
 from gql_cluster.orm.codec import encoder, pk_field
 from gql_cluster.orm.describe import AnyField
+from gql_cluster.orm.kinds import can_be_staged, is_tags
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,11 @@ class Saves:
         for root in self.roots:
             for relation in get_all_child_relations(root):
                 self.links.setdefault(relation.related_model, []).append((relation.field, root))
-            for field in get_all_child_m2m_relations(root):
-                through: Any = field.remote_field.through
-                self._sets.setdefault(through, []).append((root, field))
+        for model in self.links:
+            for field in model._meta.many_to_many:
+                if can_be_staged(field) and not is_tags(field):
+                    through: Any = field.remote_field.through
+                    self._sets.setdefault(through, []).append((model, field))
         self._nodes = _writers(self.links)
         self._pending: WeakKeyDictionary[
             BaseDatabaseWrapper, WeakValueDictionary[frozenset[str], Found]

@@ -7,10 +7,6 @@ class TagBase(models.Model):
     class Meta:
         abstract = True
 
-class Tag(TagBase): ...
-
-class TaggedItemBase(models.Model):
-    tag: models.ForeignKey[Tag, Tag]
-
+class ItemBase(models.Model):
     class Meta:
         abstract = True

@@ -8,20 +8,34 @@ from typing import Any
 import pytest
 import strawberry_django
 from asgiref.sync import async_to_sync, sync_to_async
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from strawberry import auto
-from taggit.models import Tag
 
 import gql_cluster
 from gql_cluster.orm.describe import describe
 from tests.api.schema_kit import ERRORS, Client
-from tests.festival.models import Day, Festival, Invitation, Person, Sponsor, Talk
+from tests.festival.models import Day, Festival, Invitation, Person, Sponsor, Talk, Topic
 
 SETS = (
     "name tags sponsors { name } partners { name } sisters { name } guests { name }"
     " days { tags talks { title speakers { name } } }"
 )
+
+
+@gql_cluster.type(Person, name="Session")
+class Guest:
+    """A type with a name that every schema has already."""
+
+    name: auto
+
+
+@gql_cluster.type(Festival)
+class Gathering:
+    """A festival and its guests."""
+
+    guests: list[Guest]
 
 
 @pytest.fixture
@@ -162,7 +176,7 @@ async def test_each_set_is_edited_and_saved(client: Client, festival: Festival) 
         "key": "root",
         "fields": [{"name": "tags", "before": [], "after": ["jazz"]}],
     }
-    assert not await Tag.objects.filter(name="jazz").aexists()
+    assert not await Topic.objects.filter(name="jazz").aexists()
     assert await committed(client, draft) == expected
     assert [each.name async for each in winter.sisters.all()] == ["Spring"]
     assert (await Festival.objects.aget(pk=festival.pk)).tagline == "jazz, rock"
@@ -293,6 +307,12 @@ async def test_a_declared_type_has_tags_as_names(client: Client, festival: Festi
     assert {"labels": ["rock", "folk"]} in data["parties"]
     assert festival.pk
     assert client.schema is not schema
+
+
+def test_a_model_called_like_a_type_of_every_schema_is_told() -> None:
+    """With what to do about it."""
+    with pytest.raises(ImproperlyConfigured, match="Session is defined multiple"):
+        gql_cluster.Schema(clusters=[Gathering])
 
 
 async def test_what_has_to_be_given_with_a_member_makes_it_a_child(client: Client) -> None:

@@ -10,7 +10,7 @@ from django.db import models
 from modelcluster.contrib.taggit import ClusterTaggableManager
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
 from modelcluster.models import ClusterableModel
-from taggit.models import TaggedItemBase
+from taggit.models import ItemBase, TagBase
 
 
 class Person(models.Model):
@@ -25,15 +25,21 @@ class Sponsor(models.Model):
     name = models.CharField(max_length=60)
 
 
-class FestivalTag(TaggedItemBase):
+class Topic(TagBase):  # type: ignore[django-manager-missing] # of both items
+    """A tag of this project's own."""
+
+
+class FestivalTag(ItemBase):
     """Between a festival and its tags."""
 
+    tag = models.ForeignKey(Topic, models.CASCADE, related_name="festival_items")
     content_object = ParentalKey("Festival", on_delete=models.CASCADE, related_name="tagged_items")
 
 
-class DayTag(TaggedItemBase):
+class DayTag(ItemBase):
     """Between a day and its tags."""
 
+    tag = models.ForeignKey(Topic, models.CASCADE, related_name="day_items")
     content_object = ParentalKey("Day", on_delete=models.CASCADE, related_name="tagged_items")
 
 

@@ -29,6 +29,7 @@ from tests.clusters.models import (
     Reminder,
     Tag,
 )
+from tests.festival.models import Day, DayTag, Festival, Person, Talk, Topic
 from tests.integration.orm.invoices import make_invoice
 
 
@@ -204,6 +205,22 @@ def test_a_set_below_the_root(told: list[set[str]]) -> None:
     originals(line.tags).clear()
     roots = {f"Invoice {invoice.pk}", f"CreditNote {invoice.pk}", f"Line {line.pk}"}
     assert told == [roots]
+
+
+@pytest.mark.usefixtures("band")
+def test_a_plain_many_to_many_and_tags(told: list[set[str]]) -> None:
+    """Of a child that is not clusterable, too."""
+    festival = Festival.objects.create(name="Spring")
+    day = Day.objects.create(festival=festival, date="2026-05-01")
+    talk = Talk.objects.create(day=day, title="One")
+    ann = Person.objects.create(name="Ann")
+    tag = Topic.objects.create(name="rock")
+    told.clear()
+    run(lambda: festival.guests.add(ann))
+    run(lambda: talk.speakers.add(ann))
+    run(lambda: DayTag.objects.create(content_object=day, tag=tag))
+    mine, above = f"Festival {festival.pk}", f"Day {day.pk}"
+    assert told == [{mine}, {mine, above}, {mine, above}]
 
 
 @pytest.mark.usefixtures("band")
