@@ -16,7 +16,7 @@ from gql_cluster.api.fields import MirrorField
 from gql_cluster.api.mirror import OWN_NAMES, mirror
 from gql_cluster.api.scalars import describe_field, type_of
 from gql_cluster.domain.spec import NodeSpec
-from gql_cluster.orm.describe import AnyField, Cluster, stored_fields
+from gql_cluster.orm.describe import ORDER_COLUMN, AnyField, Cluster, stored_fields
 
 
 class _Members:
@@ -77,7 +77,7 @@ def _columns(model: type[Model]) -> list[Any]:
     return [
         column
         for column in stored_fields(model)
-        if not (column.primary_key and column.name in OWN_NAMES)
+        if not (column.primary_key and column.name in OWN_NAMES) and column.name != ORDER_COLUMN
     ]
 
 

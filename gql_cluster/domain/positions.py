@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.rank import is_base_rank
+from gql_cluster.domain.spec import RelationSpec
 
 
 def keeps_numbers(siblings: Sequence[Node]) -> bool:
@@ -17,21 +18,25 @@ def keeps_numbers(siblings: Sequence[Node]) -> bool:
 
 
 def numbers(
-    siblings: Sequence[Node], field: str, *, also_taken: Iterable[object] = ()
+    siblings: Sequence[Node], relation: RelationSpec, *, also_taken: Iterable[object] = ()
 ) -> dict[str, int]:
     """Return the number of each sibling whose own is not right, by key; siblings in order.
 
     Siblings that stand where they were saved keep their numbers, whatever they are, and those
     appended count on from the highest, `also_taken` by others included. Any other order is
-    numbered anew from 1.
+    numbered anew from the relation's first number; one that keeps no order has no numbers.
     """
+    field, first = relation.order_field, relation.first_number
+    if field is None:
+        return {}
     if keeps_numbers(siblings):
         old = (node.fields.get(field) for node in siblings if node.pk is not None)
         taken = [value for value in (*old, *also_taken) if isinstance(value, int)]
         added = [node.key for node in siblings if node.pk is None]
-        return {key: number for number, key in enumerate(added, start=max(taken, default=0) + 1)}
+        start = max(taken, default=first - 1) + 1
+        return {key: number for number, key in enumerate(added, start=start)}
     return {
         node.key: number
-        for number, node in enumerate(siblings, start=1)
+        for number, node in enumerate(siblings, start=first)
         if node.fields.get(field) != number
     }

@@ -32,13 +32,15 @@ class RelationSpec:
     """A child relation: the children live and die with their parent.
 
     `parent_field` is the child's `ParentalKey`. `order_field` is the child's field that holds
-    its place among its siblings; None where the relation keeps no order of its own.
+    its place among its siblings, the first one's `first_number`; None where the relation keeps
+    no order of its own.
     """
 
     name: str
     child: str
     parent_field: str
     order_field: str | None = None
+    first_number: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

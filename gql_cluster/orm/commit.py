@@ -230,7 +230,7 @@ class _Work:
             gone = {n.pk for n in self._plan.removed.values() if (n.parent, n.relation) == place}
             taken = [number for pk, number in theirs.items() if pk not in gone]
             also_taken = taken if keeps_numbers(siblings) else ()
-            counted.update(numbers(now, name, also_taken=also_taken))
+            counted.update(numbers(now, relation, also_taken=also_taken))
         return counted
 
     def _in_the_way(self, type_name: str) -> dict[str, Model]:

@@ -27,6 +27,8 @@ from gql_cluster.orm.kinds import can_be_staged, ignores_case, is_tags, tagged_m
 
 AnyField: TypeAlias = "Field[Any, Any]"
 
+ORDER_COLUMN = "_order"
+"""What Django calls the column of `order_with_respect_to`; it numbers from 0."""
 ORDER_FIELD_NAMES = frozenset({"position", "sort_order", "order"})
 
 
@@ -81,10 +83,14 @@ def stored_fields(model: type[Model]) -> list[AnyField]:
 def order_field(model: type[Model], parental_key: str) -> str | None:
     """Return the field that holds a child's place among its siblings, if it has one.
 
-    It is the model's `sort_order_field` (Wagtail's convention); else the integer field that
+    It is that of Django's `order_with_respect_to`; else the model's `sort_order_field`
+    (Wagtail's convention); else the integer field that
     `Meta.ordering` begins with, when that is unique together with the parental key or is
     called `position`, `sort_order` or `order`.
     """
+    above: Any = model._meta.order_with_respect_to
+    if above is not None:
+        return ORDER_COLUMN if above.name == parental_key else None
     declared = getattr(model, "sort_order_field", None)
     if isinstance(declared, str):
         return declared
@@ -187,11 +193,13 @@ def _node(
     for relation in _child_relations(model):
         name = relation.get_accessor_name()
         child = relation.related_model
+        order = order_field(child, relation.field.name)
         relations[name] = RelationSpec(
             name=name,
             child=names[child],
             parent_field=relation.field.name,
-            order_field=order_field(child, relation.field.name),
+            order_field=order,
+            first_number=0 if order == ORDER_COLUMN else 1,
         )
     ordered = {
         found

@@ -8,7 +8,7 @@ so that an overridden `save()` finds the draft's relations before and the saved 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -19,6 +19,7 @@ from gql_cluster.domain.error import ValidationFailedError
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY
+from gql_cluster.orm.describe import ORDER_COLUMN
 from gql_cluster.orm.instance import Family, detach
 from gql_cluster.orm.integrity import field_of
 from gql_cluster.orm.load import in_model_order
@@ -108,10 +109,28 @@ class Saver:
         for relation in spec.relations:
             for gone in self._leaving.get((key, relation), ()):
                 self._delete(gone)
-            for child in self._children.get((key, relation), ()):
+            children = self._children.get((key, relation), ())
+            if spec.relations[relation].order_field == ORDER_COLUMN:
+                self._save_in_order(children)
+                continue
+            for child in children:
                 self._save(child)
         for name in spec.sets:
             self._save_set(key, instance, name)
+
+    def _save_in_order(self, keys: Sequence[str]) -> None:
+        """Save siblings to which Django itself gives numbers when it inserts them."""
+        places = {key: getattr(self._written[key], ORDER_COLUMN) for key in keys}
+        for key in keys:
+            self._save(key)
+        moved = []
+        for key, place in places.items():
+            instance = self._written[key]
+            if getattr(instance, ORDER_COLUMN) != place:
+                setattr(instance, ORDER_COLUMN, place)
+                moved.append(instance)
+        if moved:
+            type(moved[0])._base_manager.bulk_update(moved, [ORDER_COLUMN])
 
     def _delete(self, key: str) -> None:
         instance = self._deleted[key]

@@ -196,10 +196,9 @@ class View:
     def numbers(self, parent: str, relation: RelationSpec) -> dict[str, int]:
         """Return what the order field of each sibling holds where its own is not right."""
         place = (parent, relation.name)
-        if relation.order_field is not None and place not in self._numbers:
-            siblings = self.children(*place)
-            self._numbers[place] = numbers(siblings, relation.order_field)
-        return self._numbers.get(place, {})
+        if place not in self._numbers:
+            self._numbers[place] = numbers(self.children(*place), relation)
+        return self._numbers[place]
 
     def instance(self, node: Node) -> Model:
         """Return a node as an instance, the same one each time; its line must be loaded.

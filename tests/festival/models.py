@@ -104,3 +104,13 @@ class Talk(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["title"]
+
+
+class Act(models.Model):
+    """Somebody on stage; Django keeps the order."""
+
+    day = ParentalKey(Day, on_delete=models.CASCADE, related_name="acts")
+    name = models.CharField(max_length=60)
+
+    class Meta:
+        order_with_respect_to = "day"

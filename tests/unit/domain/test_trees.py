@@ -25,9 +25,11 @@ from gql_cluster.domain.delta import Added, Delta, advance, difference, invert, 
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.positions import keeps_numbers, numbers
-from gql_cluster.domain.spec import ROOT_KEY
+from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.domain.tree import Overlay
 from tests.unit.domain.kit import PLACE, Nodes, changes, entry, header, keys_of, new, run, saved
+
+ITEMS = RelationSpec(name="items", child="Item", parent_field="parent", order_field="position")
 
 
 def seen(node: Node) -> object:
@@ -160,7 +162,7 @@ def test_numbers_are_in_the_order_of_the_draft(data: st.DataObject) -> None:
         applied = run(plain, data.draw(changes(plain)), version=version, tail=version * 100)
         follow(plain, list(applied.deltas), version)
     siblings = [plain.nodes[key] for key in keys_of(plain)]
-    given_ = numbers(siblings, "position")
+    given_ = numbers(siblings, ITEMS)
     held = [given_.get(node.key, node.fields["position"]) for node in siblings]
     assert held == sorted(set(held))  # type: ignore[type-var]
     if keeps_numbers(siblings):
@@ -182,7 +184,7 @@ def test_a_node_moved_before_an_inserted_one_is_seen_to_have_moved() -> None:
     follow(plain, list(run(plain, [remove], version=4, tail=0).deltas), 4)
     siblings = [plain.nodes[key] for key in keys_of(plain)]
     assert [node.key for node in siblings] == ["i2", "i1"]
-    assert numbers(siblings, "position") == {"i2": 1}  # it is in its place
+    assert numbers(siblings, ITEMS) == {"i2": 1}  # it is in its place
 
 
 @pytest.mark.parametrize(
