@@ -30,13 +30,16 @@ class RelationSpec:
     """A child relation: the children live and die with their parent.
 
     `parent_field` is the child's `ParentalKey`. `order_field` is the child's field that holds
-    its place among its siblings; None where the relation keeps no order of its own.
+    its place among its siblings; None where the relation keeps no order of its own. A commit
+    takes no fewer children than `min_num` and no more than `max_num`.
     """
 
     name: str
     child: str
     parent_field: str
     order_field: str | None = None
+    min_num: int = 0
+    max_num: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
