@@ -1,0 +1,380 @@
+"""From modelcluster's `serializable_data()` to changes of a draft; what does not resolve is told.
+
+modelcluster's own `from_serializable_data` asks the database for each foreign key, and drops what
+is not there. Here it is a query a field, and everything that is wrong is reported.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import router
+from django.db.models import Model
+from modelcluster.fields import ParentalKey
+from modelcluster.models import get_serializable_data_for_fields
+
+from gql_cluster.domain.change import (
+    Change,
+    EditNode,
+    End,
+    MoveNode,
+    NewNode,
+    ReplaceNodes,
+    ReplaceSet,
+    SetFields,
+)
+from gql_cluster.domain.error import ErrorCode, InvalidChangeError, Problem
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.spec import ROOT_KEY, NodeSpec, RelationSpec
+from gql_cluster.orm.codec import defaults, encoder, pk_field
+from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.given import given_value, is_filled_at_save, is_made_anew
+from gql_cluster.orm.instance import set_values
+from gql_cluster.orm.load import decode_pk
+from gql_cluster.orm.references import Reference, dangling
+from gql_cluster.orm.serialize import as_json
+
+
+def root_pk(cluster: Cluster, data: object) -> Json:
+    """Return the primary key in the JSON of a root, None for that of a new cluster.
+
+    Raises `InvalidChangeError` for what is no JSON of one.
+    """
+    reader = _Reader(cluster, ())
+    pk = reader.pk(_At(type_name=cluster.name, key=ROOT_KEY), data)
+    reader.refuse()
+    return pk
+
+
+def read_new(cluster: Cluster, data: object) -> NewNode:
+    """Return the root of a new cluster. Raises `InvalidChangeError`, with all that is wrong."""
+    reader = _Reader(cluster, ())
+    at = _At(type_name=cluster.name, key=ROOT_KEY)
+    pk = reader.pk(at, data)
+    if pk is not None:
+        reader.choose(at, pk)
+    found = reader.node(at, data, None, pk)
+    reader.check_outside()
+    reader.refuse()
+    return found
+
+
+def read_saved(cluster: Cluster, data: object, base: Sequence[Node]) -> list[Change]:
+    """Return what makes a saved cluster what the JSON says; `base` are its nodes, root first.
+
+    What the JSON does not name stays as it is. Raises `InvalidChangeError`, with all that is
+    wrong.
+    """
+    reader = _Reader(cluster, base)
+    root = reader.node(_At(type_name=cluster.name, key=ROOT_KEY), data, base[0], base[0].pk)
+    reader.check_outside()
+    reader.refuse()
+    return [
+        *reader.moves,
+        *([SetFields(values=root.values)] if root.values else ()),
+        *(ReplaceSet(name=name, pks=pks) for name, pks in root.sets.items()),
+        *(ReplaceNodes(relation=name, nodes=nodes) for name, nodes in root.children.items()),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _At:
+    """A node in the JSON; `path` leads to it, through new children by their index.
+
+    `line` leads to it by relation and key; it is of use where all above are saved.
+    """
+
+    type_name: str
+    key: str | None
+    parent: Json = None
+    path: tuple[str, ...] = ()
+    line: tuple[tuple[str, str], ...] = ()
+    relation: RelationSpec | None = None
+
+
+@dataclass(slots=True)
+class _Reader:
+    cluster: Cluster
+    base: Sequence[Node]
+    moves: list[Change] = field(default_factory=list)
+    _problems: list[Problem] = field(default_factory=list)
+    _references: list[tuple[Reference, _At]] = field(default_factory=list)
+    _chosen: dict[str, list[tuple[Json, _At]]] = field(default_factory=lambda: defaultdict(list))
+    _below: dict[tuple[str, str], list[Node]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        for node in self.base:
+            if node.parent is not None and node.relation is not None:
+                self._below[node.parent, node.relation].append(node)
+
+    def refuse(self) -> None:
+        """Raise what has been found wrong."""
+        if self._problems:
+            raise InvalidChangeError(*self._problems)
+
+    def node(self, at: _At, data: object, base: Node | None, pk: Json) -> NewNode:
+        """Read one node with all below it: of a saved one what differs, of a new one all."""
+        values: dict[str, Json] = {}
+        made: dict[str, Json] = {}
+        children: dict[str, tuple[NewNode, ...]] = {}
+        sets: dict[str, tuple[Json, ...]] = {}
+        spec, model = self.cluster.spec.nodes[at.type_name], self.cluster.models[at.type_name]
+        if base is None:
+            known = defaults(model)
+            made = {name: known[name] for name in spec.fields if name in known}
+            if pk is not None:
+                made[pk_field(model).name] = pk
+        was = self._serialized(base) if base is not None else {}
+        for name, value in data.items() if isinstance(data, dict) else ():
+            if name == "pk" or (base is not None and name in was and was[name] == value):
+                continue
+            if name in spec.relations:
+                children[name] = self._children(at, spec.relations[name], value, base, pk)
+            elif name in spec.sets:
+                sets[name] = self._members(at, name, value, base)
+            elif name in spec.fields:
+                self._field(at, name, value, base, made if base is None else values)
+            else:
+                self._other(at, name, value)
+        if base is None:
+            # What a client may not set has been checked, and is the model's.
+            values = {n: v for n, v in made.items() if _is_writable(spec, n)}
+        return NewNode(
+            key=base.key if base is not None and at.relation is not None else None,
+            values=values,
+            defaults=made,
+            children=children,
+            sets=sets,
+        )
+
+    # Fields
+
+    def _serialized(self, base: Node) -> Mapping[str, Json]:
+        """Return what modelcluster writes for the fields of a saved node."""
+        model = self.cluster.models[base.type]
+        instance = model(pk=decode_pk(model, base.pk))
+        set_values(instance, base.fields)
+        data: Mapping[str, Json] = as_json(get_serializable_data_for_fields(instance))
+        return {name: value for name, value in data.items() if name in base.fields}
+
+    def _field(
+        self, at: _At, name: str, value: Json, base: Node | None, values: dict[str, Json]
+    ) -> None:
+        model = self.cluster.models[at.type_name]
+        column: Any = model._meta.get_field(name)
+        spec = self.cluster.spec.nodes[at.type_name].fields[name]
+        is_place = at.relation is not None and name == at.relation.order_field
+        if is_filled_at_save(column, is_new=base is None):
+            return
+        try:
+            given = given_value(column, value)
+        except ValidationError as exc:
+            self._wrong(at, " ".join(exc.messages), name)
+            return
+        if is_place:
+            return  # the draft keeps the place, and numbers anew
+        was = base.fields.get(name) if base is not None else values.get(name)
+        if given == was:
+            return
+        if given is None and not spec.nullable:
+            self._wrong(at, f"“{name}” can't be null.", name)
+        elif column.primary_key:
+            self._wrong(at, "A primary key is given as “pk”.", name)
+        elif spec.read_only and not (base is None and is_made_anew(column)):
+            self._wrong(at, f"“{name}” of {at.type_name} is read-only, and is not {given!r}.", name)
+        else:
+            values[name] = given
+            if spec.target is not None and given is not None:
+                self._refer(at, name, given)
+
+    def _other(self, at: _At, name: str, value: Json) -> None:
+        """Take a name that is none of a node's own: a parental key, which its place says, too."""
+        model = self.cluster.models[at.type_name]
+        column: Any = next((c for c in model._meta.concrete_fields if c.name == name), None)
+        if not isinstance(column, ParentalKey):
+            self._wrong(
+                at, f"“{name[:64]}” is neither a field nor a relation of {at.type_name}.", name
+            )
+            return
+        if at.relation is None or at.relation.parent_field != name or value is None:
+            return
+        try:
+            parent = given_value(column, value)
+        except ValidationError:
+            parent = value
+        if parent != at.parent:
+            self._wrong(at, f"“{name}” is {value!r}, and not the node above.", name)
+
+    # Sets
+
+    def _members(self, at: _At, name: str, value: Json, base: Node | None) -> tuple[Json, ...]:
+        column: Any = self.cluster.models[at.type_name]._meta.get_field(name)
+        target = pk_field(column.related_model)
+        if not isinstance(value, list):
+            self._wrong(at, f"“{name}” takes a list of primary keys.", name)
+            return ()
+        was = base.sets.get(name, ()) if base is not None else ()
+        found: list[Json] = []
+        for each in value:
+            try:
+                pk = given_value(target, each)
+            except ValidationError:
+                pk = None
+            if pk is None:
+                self._wrong(at, f"{str(each)[:64]!r} can't be a primary key of “{name}”.", name)
+            elif pk not in was:
+                self._refer(at, name, pk)
+            found.append(pk)
+        return tuple(dict.fromkeys(found))
+
+    # Children
+
+    def _children(
+        self, at: _At, relation: RelationSpec, value: Json, base: Node | None, parent: Json
+    ) -> tuple[NewNode, ...]:
+        if not isinstance(value, list):
+            self._wrong(at, f"“{relation.name}” takes a list of children.", relation.name)
+            return ()
+        here = {
+            node.pk: node
+            for node in (self._below[base.key, relation.name] if base is not None else ())
+        }
+        order = _order(relation, value)
+        found: list[NewNode] = []
+        seen: set[Json] = set()
+        for index in order:
+            each = value[index]
+            child = _At(
+                type_name=relation.child,
+                key=None,
+                path=(*at.path, relation.name, str(index)),
+                relation=relation,
+                parent=parent,
+            )
+            pk = self.pk(child, each)
+            saved = here.get(pk) if pk is not None else None
+            if pk is not None and pk in seen:
+                self._wrong(child, f"The primary key {pk!r} is given twice.", "pk")
+            elif saved is not None:
+                child = replace(
+                    child,
+                    key=saved.key,
+                    path=(*at.path, relation.name, saved.key),
+                    line=(*at.line, (relation.name, saved.key)),
+                )
+            elif pk is not None:
+                self.choose(child, pk)
+            seen.add(pk)
+            found.append(self.node(child, each, saved, pk))
+        if base is not None:
+            self._renumber(at, relation, [value[index] for index in order], found, here)
+        return tuple(found)
+
+    def _renumber(
+        self,
+        at: _At,
+        relation: RelationSpec,
+        given: Sequence[Any],
+        nodes: Sequence[NewNode],
+        here: Mapping[Json, Node],
+    ) -> None:
+        """Number children from 1 that stand in their order, where the JSON does and they do not.
+
+        So a draft comes back in which one was moved, and moved back.
+        """
+        name = relation.order_field
+        kept = [node for node in here.values() if any(node.key == new.key for new in nodes)]
+        if name is None or not kept:
+            return
+        counted = [each.get(name) for each in given if isinstance(each, dict)]
+        numbers = [node.fields.get(name) for node in kept]
+        if counted == [*range(1, len(nodes) + 1)] and counted[: len(kept)] != numbers:
+            move: Change = MoveNode(relation=relation.name, key=kept[0].key, place=End.LAST)
+            for step, key in reversed(at.line):
+                move = EditNode(relation=step, key=key, changes=(move,))
+            self.moves.append(move)
+
+    # What is not in the cluster
+
+    def pk(self, at: _At, data: object) -> Json:
+        """Return the primary key in the JSON of a node; None where it has none, or a wrong one."""
+        if not isinstance(data, dict):
+            self._wrong(at, f"{str(data)[:64]!r} is no {at.type_name}: it takes an object.")
+            return None
+        value = data.get("pk")
+        try:
+            return given_value(pk_field(self.cluster.models[at.type_name]), value)
+        except ValidationError as exc:
+            self._wrong(at, " ".join(exc.messages), "pk")
+            return None
+
+    def choose(self, at: _At, pk: Json) -> None:
+        """Take a primary key that no node of the cluster has: a new one, if it can be chosen."""
+        model = self.cluster.models[at.type_name]
+        if pk_field(model).name in self.cluster.spec.nodes[at.type_name].fields:
+            self._chosen[at.type_name].append((pk, at))
+        else:
+            self._unresolved(at, pk)
+
+    def _unresolved(self, at: _At, pk: Json) -> None:
+        name = self.cluster.models[at.type_name]._meta.verbose_name
+        where = f" in “{at.relation.name}” here" if at.relation else ""
+        self._wrong(at, f"There is no {name} with the primary key {pk!r}{where}.", "pk")
+
+    def _refer(self, at: _At, name: str, value: Json) -> None:
+        column = self.cluster.models[at.type_name]._meta.get_field(name)
+        self._references.append((Reference(key=at.key or "", field=column, value=value), at))
+
+    def check_outside(self) -> None:
+        """Look up, in one query a field or type, what the JSON refers to or names anew."""
+        places = {id(reference): at for reference, at in self._references}
+        for missing in dangling(reference for reference, _ in self._references):
+            name = missing.target._meta.verbose_name
+            message = f"There is no {name} with the key {missing.value!r}."
+            self._wrong(places[id(missing)], message, missing.field.name)
+        for type_name, chosen in self._chosen.items():
+            model = self.cluster.models[type_name]
+            taken = _taken(model, [pk for pk, _ in chosen])
+            for pk, at in chosen:
+                if pk in taken:  # of another cluster, or below another parent
+                    self._unresolved(at, pk)
+
+    def _wrong(self, at: _At, message: str, name: str | None = None) -> None:
+        self._problems.append(
+            Problem(
+                code=ErrorCode.INVALID_CHANGE,
+                message=message,
+                key=at.key,
+                field=name,
+                path=at.path if name is None else (*at.path, name),
+            )
+        )
+
+
+def _order(relation: RelationSpec, given: Sequence[Any]) -> list[int]:
+    """Return the order of children by index: by their numbers, where each has one."""
+    name = relation.order_field
+    numbers = {
+        index: each[name]
+        for index, each in enumerate(given)
+        if isinstance(each, dict) and type(each.get(name)) is int
+    }
+    if len(numbers) < len(given):
+        return [*range(len(given))]
+    return sorted(numbers, key=numbers.__getitem__)
+
+
+def _taken(model: type[Model], pks: Sequence[Json]) -> set[Json]:
+    """Return those of some primary keys that rows have."""
+    encode = encoder(pk_field(model))
+    wanted = [decode_pk(model, pk) for pk in pks]
+    rows = model._base_manager.using(router.db_for_read(model)).filter(pk__in=wanted)
+    return {encode(pk) for pk in rows.values_list("pk", flat=True)}
+
+
+def _is_writable(spec: NodeSpec, name: str) -> bool:
+    return not spec.fields[name].read_only
