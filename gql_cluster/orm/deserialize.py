@@ -126,8 +126,8 @@ class _Reader:
         if base is None:
             known = defaults(model)
             made = {name: known[name] for name in spec.fields if name in known}
-            if pk is not None:
-                made[pk_field(model).name] = pk
+            if pk is not None and (name := pk_field(model).name) in spec.fields:
+                made[name] = pk
         was = self._serialized(base) if base is not None else {}
         for name, value in data.items() if isinstance(data, dict) else ():
             if name == "pk" or (base is not None and name in was and was[name] == value):
@@ -168,6 +168,9 @@ class _Reader:
         column: Any = model._meta.get_field(name)
         spec = self.cluster.spec.nodes[at.type_name].fields[name]
         is_place = at.relation is not None and name == at.relation.order_field
+        if column.primary_key:
+            self._wrong(at, "A primary key is given as “pk”.", name)
+            return
         if is_filled_at_save(column, is_new=base is None):
             return
         try:
@@ -182,8 +185,6 @@ class _Reader:
             return
         if given is None and not spec.nullable:
             self._wrong(at, f"“{name}” can't be null.", name)
-        elif column.primary_key:
-            self._wrong(at, "A primary key is given as “pk”.", name)
         elif spec.read_only and not (base is None and is_made_anew(column)):
             self._wrong(at, f"“{name}” of {at.type_name} is read-only, and is not {given!r}.", name)
         else:

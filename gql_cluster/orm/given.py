@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import BooleanField, ForeignKey, IntegerField, JSONField
+from django.db.models import BinaryField, BooleanField, ForeignKey, IntegerField, JSONField
 
 from gql_cluster.domain.node import Json
 from gql_cluster.orm.codec import encode
@@ -22,7 +22,10 @@ def given_value(field: AnyField, value: Json) -> Json:
         raise ValidationError(f"“{field.name}” can't hold {str(value)[:64]!r}.", code="invalid")
     if field.choices and not isinstance(field, ForeignKey):
         return _choice(field, value)
-    return encode(field, value)
+    given = encode(field, value)
+    if isinstance(field, BinaryField) and given != value:
+        raise ValidationError(f"“{field.name}” takes base64.", code="invalid")
+    return given
 
 
 def is_filled_at_save(field: Any, *, is_new: bool) -> bool:
