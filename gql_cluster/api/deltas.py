@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import assert_never
 
@@ -132,7 +132,7 @@ class NodeChange:
         return await instance_of(self.view, key_of(self.delta))  # type: ignore[return-value]
 
 
-def node_changes(deltas: Sequence[Delta], view: View, served: Served) -> list[NodeChange]:
+def node_changes(deltas: Iterable[Delta], view: View, served: Served) -> list[NodeChange]:
     """Return deltas as clients see them; `view` is the draft after them."""
     return [NodeChange(delta=delta, view=view, served=served) for delta in deltas]
 

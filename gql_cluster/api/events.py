@@ -18,10 +18,10 @@ from gql_cluster.api.errors import ConflictEntry
 from gql_cluster.api.presence import DraftEditor, draft_editors
 from gql_cluster.api.saved_keys import SavedKey, saved_keys, types_in
 from gql_cluster.api.served import Served
+from gql_cluster.domain.delta import told
 from gql_cluster.domain.draft import Cause, Entry
 from gql_cluster.service import watch
 from gql_cluster.service.dry_run import draft_conflicts
-from gql_cluster.service.log import told
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.view import View
 from gql_cluster.service.watch import Event, Expired, Expiring, Notice
@@ -94,8 +94,8 @@ class DraftEvent:
         change_id = self.entry.change_id if self.entry else None
         return None if change_id is None else strawberry.ID(change_id)
 
-    async def _changes(self) -> list[NodeChange]:
-        deltas = await told(self.behind, self.entry) if self.entry else ()
+    def _changes(self) -> list[NodeChange]:
+        deltas = told(self.entry.deltas) if self.entry else ()
         return node_changes(deltas, self.behind, self.served)
 
     @strawberry.field(
@@ -121,9 +121,9 @@ class DraftEdited(DraftEvent):
     """A change set was accepted."""
 
     @strawberry.field(description="What it changed, in the order that it was done.")
-    async def changes(self) -> list[NodeChange]:
+    def changes(self) -> list[NodeChange]:
         """Return the deltas of the change set."""
-        return await self._changes()
+        return self._changes()
 
     @strawberry.field(description="What made the change set.")
     def cause(self) -> EditCause:
@@ -147,9 +147,9 @@ class DraftCommitted(DraftEvent):
     @strawberry.field(
         description="What saving changed in a draft that stays open: numbers given, and the like."
     )
-    async def changes(self) -> list[NodeChange]:
+    def changes(self) -> list[NodeChange]:
         """Return the deltas of the commit."""
-        return await self._changes()
+        return self._changes()
 
 
 @strawberry.type(description="The draft was dropped, and nothing of it saved.")

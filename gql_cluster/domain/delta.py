@@ -5,6 +5,7 @@ The log keeps them; events, the caches of other workers and undo all come from t
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
@@ -13,9 +14,13 @@ from gql_cluster.domain.node import Json, Node, Values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """A node came into the draft."""
+    """A node came into the draft.
+
+    `brought` is what was below a node that had left, and came back with it: parents first.
+    """
 
     node: Node
+    brought: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,14 @@ Delta: TypeAlias = Added | Removed | Updated | Moved | Related
 def key_of(delta: Delta) -> str:
     """Return the key of the node that a delta is about."""
     return delta.node.key if isinstance(delta, Added | Removed) else delta.key
+
+
+def told(deltas: Iterable[Delta]) -> Iterator[Delta]:
+    """Yield deltas as clients are told of them: what a node brought back was added, too."""
+    for delta in deltas:
+        yield delta
+        if isinstance(delta, Added):
+            yield from (Added(node=node) for node in delta.brought)
 
 
 def invert(delta: Delta) -> Delta:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gql_cluster.domain.delta import Added
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.tree import Want
 
 if TYPE_CHECKING:
     from gql_cluster.domain.copy import Copy
-    from gql_cluster.domain.delta import Delta
     from gql_cluster.domain.draft import Entry
     from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
@@ -59,21 +57,3 @@ async def entry_at(engine: Engine, view: View, version: int) -> Entry:
     if entry is None:
         raise InvalidChangeError.of(f"What version {version} did is not kept.")
     return entry
-
-
-async def told(view: View, entry: Entry) -> list[Delta]:
-    """Return what an entry did, node by node; `view` is the draft right after it.
-
-    A node that comes back brings all below it, which the log does not say: they are added, too.
-    """
-    named = {delta.node.key for delta in entry.deltas if isinstance(delta, Added)}
-    deltas: list[Delta] = []
-    for delta in entry.deltas:
-        deltas.append(delta)
-        if isinstance(delta, Added) and delta.node.version < entry.version:
-            await view.load(Want(keys=frozenset({delta.node.key})))
-            for node in await view.load_below([delta.node.key]):
-                if node.key not in named:
-                    named.add(node.key)
-                    deltas.append(Added(node=node))
-    return deltas

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
 
+from gql_cluster.domain.brought import bring
 from gql_cluster.domain.copy import Copy
 from gql_cluster.domain.error import ConflictPolicy
 from gql_cluster.domain.merge import Clash
@@ -103,6 +104,8 @@ async def after_commit(engine: Engine, draft_id: str, receipt: Receipt) -> tuple
         version=view.draft.version + 1,
     )
     nodes = {**named, **now.nodes}
+    below = await view.load_returned(now.deltas, view.draft.version + 1)
+    now = replace(now, deltas=bring(now.deltas, below, nodes))
     return now, Settled(pk=pk, stamp=stamp, nodes=list(nodes.values()))
 
 

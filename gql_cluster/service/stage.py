@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
 
+from gql_cluster.domain.brought import bring
 from gql_cluster.domain.delta import Delta
 from gql_cluster.domain.draft import Cause, DraftState, Entry
 from gql_cluster.domain.editor import Applied
@@ -125,6 +126,8 @@ class _Staging:
             _check_open(draft.state)
             self._check_expected(draft.version)
             raise
+        applied = work.applied
+        below = await view.load_returned(applied.deltas, version)
         entry = Entry(
             version=version,
             previous=draft.version,
@@ -132,7 +135,7 @@ class _Staging:
             session=self._caller.required_session(),
             change_id=request.change_id,
             cause=request.cause,
-            deltas=work.applied.deltas,
+            deltas=bring(applied.deltas, below, applied.nodes),
             theirs=work.theirs,
         )
         return await self._append(copy, view, entry, work)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from asgiref.sync import async_to_sync
 from django.db.models import Model
 
+from gql_cluster.domain.brought import returned
 from gql_cluster.domain.copy import Copy, NotLoadedError, Snapshot
+from gql_cluster.domain.delta import Delta
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import numbers
@@ -126,6 +128,12 @@ class View:
             level = [node for place in places for node in self.children(*place)]
             found += level
         return found
+
+    async def load_returned(self, deltas: Iterable[Delta], version: int) -> list[Node]:
+        """Load and return all that was below nodes which come back by deltas of a version."""
+        keys = returned(deltas, version)
+        await self.load(Want(keys=frozenset(keys)))
+        return await self.load_below(keys)
 
     async def load_all(self) -> list[Node]:
         """Load and return the whole draft, the root first."""

@@ -188,8 +188,9 @@ def decode_entry(version: int, previous: int, data: bytes) -> Entry:
 
 def _delta_row(delta: Delta) -> list[Any]:
     match delta:
-        case Added(node=node):
-            return ["added", node.key, node.parent, _node_row(node)]
+        case Added(node=node, brought=brought):
+            row = ["added", node.key, node.parent, _node_row(node)]
+            return [*row, *([each.key, each.parent, _node_row(each)] for each in brought)]
         case Removed(node=node):
             return ["removed", node.key, node.parent, _node_row(node)]
         case Updated():
@@ -208,8 +209,9 @@ def _about(delta: Updated | Moved | Related) -> Iterable[str | None]:
 
 def _delta(row: list[Any]) -> Delta:
     match row:
-        case ["added", key, parent, node]:
-            return Added(node=_node(key, parent, node))
+        case ["added", key, parent, node, *brought]:
+            came = (_node(key, parent, node) for key, parent, node in brought)
+            return Added(node=_node(key, parent, node), brought=tuple(came))
         case ["removed", key, parent, node]:
             return Removed(node=_node(key, parent, node))
         case ["related", key, type_, parent, relation, name, added, removed]:

@@ -20,7 +20,7 @@ from gql_cluster.domain.change import (
     SetFields,
     UpdateNode,
 )
-from gql_cluster.domain.delta import key_of
+from gql_cluster.domain.delta import Added, key_of, told
 from gql_cluster.domain.error import ConflictError, ConflictKind, ConflictPolicy
 from gql_cluster.service.commit import commit
 from gql_cluster.service.dry_run import draft_conflicts, draft_errors
@@ -330,6 +330,25 @@ async def test_what_was_added_and_removed_comes_back_whole(
     assert await Album.objects.filter(title="C").aexists() is ("album" in shown)
     assert await Song.objects.filter(album__title="C").aexists() is ("song" in shown)
     assert ("album" in shown) is ("song" in shown)
+
+
+@pytest.mark.parametrize("by", ["rebase", "commit"])
+async def test_what_others_keep_is_told_with_all_below_it(
+    engine: Engine, band: Band, by: str
+) -> None:
+    """An album that the draft had removed and `THEIRS` gives back, and its songs."""
+    view = await draft_of(engine, band)
+    album = await Album.objects.aget(title="A")
+    key = f"Album:{album.pk}"
+    await stage(engine, view, RemoveNodes(relation="albums", keys=(key,)))
+    await Album.objects.filter(pk=album.pk).aupdate(label="Theirs")
+    if by == "rebase":
+        entry = (await bring_up(engine, view, THEIRS)).entry
+    else:
+        entry = (await save(engine, view, THEIRS, keep_open=True)).entry
+    assert entry is not None
+    songs = [f"Song:{pk}" async for pk in album.songs.values_list("pk", flat=True)]
+    assert [key_of(each) for each in told(entry.deltas) if isinstance(each, Added)] == [key, *songs]
 
 
 async def test_a_dropped_node_is_dropped_for_good(engine: Engine, band: Band) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,14 +16,15 @@ from gql_cluster.domain.change import (
     SetFields,
     UpdateNode,
 )
-from gql_cluster.domain.delta import Added, key_of
+from gql_cluster.domain.delta import Added, key_of, told
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import ConflictPolicy, InvalidChangeError, StaleVersionError
 from gql_cluster.domain.history import can_redo, can_undo
 from gql_cluster.domain.undo import KeptReason
+from gql_cluster.service.commit import commit
 from gql_cluster.service.edit import edit
 from gql_cluster.service.engine import Caller, Engine
-from gql_cluster.service.log import history, later_than, told
+from gql_cluster.service.log import history, later_than
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.read import draft_changes, get_draft
 from gql_cluster.service.rebase import rebase
@@ -142,10 +144,8 @@ async def test_children_that_were_added_or_removed_come_and_go_whole(engine: Eng
     assert key not in keys
 
 
-@pytest.mark.parametrize("is_removed_again", [True, False])
-async def test_all_that_comes_back_is_told(
-    engine: Engine, other: Engine, *, is_removed_again: bool
-) -> None:
+@pytest.mark.parametrize("later", ["nothing", "removed", "deleted"])
+async def test_all_that_comes_back_is_told(engine: Engine, other: Engine, later: str) -> None:
     """The songs of an album that was removed are added with it, each once, on any worker."""
     view = await beatles(engine)
     album = await Album.objects.filter(band_id=root_pk(view)).afirst()
@@ -158,13 +158,16 @@ async def test_all_that_comes_back_is_told(
     await forth(engine, view)
     entry = (await back(engine, view)).entry
     assert entry is not None
-    if is_removed_again:
+    if later != "nothing":
         await stage(engine, view, RemoveNodes(relation="albums", keys=(key,)))
+    if later == "deleted":
+        given: dict[str, Any] = {"expected_version": None, "change_id": None}
+        await commit(engine, ANN, BAND, view.draft.id, keep_open=True, **given)
     for worker in (engine, other):
         now = await get_draft(worker, ANN, view.draft.id)
-        await later_than(worker, now, entry.version)
-        deltas = await told(worker.view_at(now, entry.version), entry)
-        came = [key_of(delta) for delta in deltas if isinstance(delta, Added)]
+        log = await later_than(worker, now, 0)
+        [kept] = [each for each in log if each.version == entry.version]
+        came = [key_of(delta) for delta in told(kept.deltas) if isinstance(delta, Added)]
         assert came[0] == key
         assert sorted(came[1:]) == sorted(songs)
 
