@@ -76,10 +76,9 @@ class _Exported:
 
 
 def _is_open(field: Any) -> bool:
-    """Tell whether a field shows what the model holds, to everybody."""
+    """Tell whether a field shows what the model holds, to everybody: permissions are extensions."""
     return (
         isinstance(field, StrawberryDjangoField)
         and field.base_resolver is None
-        and not field.permission_classes
         and all(isinstance(each, StrawberryDjangoConnectionExtension) for each in field.extensions)
     )

@@ -22,10 +22,21 @@ def given_value(field: AnyField, value: Json) -> Json:
         raise ValidationError(f"“{field.name}” can't hold {str(value)[:64]!r}.", code="invalid")
     if field.choices and not isinstance(field, ForeignKey):
         return _choice(field, value)
-    given = encode(field, value)
+    given = encode(field, _python(kind, value))
     if isinstance(field, BinaryField) and given != value:
         raise ValidationError(f"“{field.name}” takes base64.", code="invalid")
     return given
+
+
+def _python(field: AnyField, value: Json) -> Any:
+    """Return what modelcluster would make of a value."""
+    if value is None or isinstance(field, JSONField):
+        return value
+    try:
+        return field.to_python(value)
+    except (ArithmeticError, TypeError, ValueError) as exc:
+        message = f"“{field.name}” can't hold that: {exc}"
+        raise ValidationError(message, code="invalid") from exc
 
 
 def is_filled_at_save(field: Any, *, is_new: bool) -> bool:
