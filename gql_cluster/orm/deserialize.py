@@ -178,14 +178,14 @@ class _Reader:
         except ValidationError as exc:
             self._wrong(at, " ".join(exc.messages), name)
             return
-        if is_place:
-            return  # the draft keeps the place, and numbers anew
+        if is_place or (spec.read_only and base is not None):
+            return  # the draft keeps the place and numbers anew, and no draft changes the other
         was = base.fields.get(name) if base is not None else values.get(name)
         if given == was:
             return
         if given is None and not spec.nullable:
             self._wrong(at, f"“{name}” can't be null.", name)
-        elif spec.read_only and not (base is None and is_made_anew(column)):
+        elif spec.read_only and not is_made_anew(column):
             self._wrong(at, f"“{name}” of {at.type_name} is read-only, and is not {given!r}.", name)
         else:
             values[name] = given

@@ -188,6 +188,28 @@ async def test_what_is_not_named_stays_and_what_is_missing_in_a_list_goes(engine
     assert view.draft.version == 1
 
 
+async def test_what_the_model_works_out_does_not_make_a_json_old(engine: Engine) -> None:
+    """What no client can set stays as it is saved, whatever it was when the JSON was made."""
+    invoice = await sync_to_async(make_invoice)()
+    view = await open_invoice(engine, invoice)
+    key = await sync_to_async(line_key)("a")
+    extra = inside(key, AddNodes(relation="parts", nodes=(new("Part", "q", name="q"),)))
+    view = (await stage(engine, view, SetFields(values={"name": "mine"}))).view
+    data = await export(engine, view)
+    other = await open_invoice(engine, invoice)
+    await stage(engine, other, extra, AddNodes(relation="lines", nodes=(new("Line", name="d"),)))
+    await save(engine, other)
+
+    again = await open_json(engine, ANN, INVOICE, data)
+    nodes = {node.key: node for node in await again.load_all()}
+    saved = await Invoice.objects.aget(pk=invoice.pk)
+    assert nodes["root"].fields["name"] == "mine"
+    assert nodes["root"].fields["total"] == str(saved.total) != data["total"]
+    assert nodes[key].fields["parts_saved"] == 3
+    await save(engine, again)
+    assert (await Invoice.objects.aget(pk=invoice.pk)).lines_saved == 3
+
+
 async def test_children_are_put_in_the_order_of_their_numbers(engine: Engine) -> None:
     """As modelcluster sorts them; without numbers the list's order counts."""
     lines = [{"name": "z", "sort_order": 2}, {"name": "y", "sort_order": 1}]
@@ -230,7 +252,18 @@ BAD = [
     ({"grade": "z"}, [("root", "grade", ("grade",), "Value 'z' is not a valid choice.")]),
     ({"seal": "?"}, [("root", "seal", ("seal",), "“seal” takes base64.")]),
     ({"id": 1}, [("root", "id", ("id",), "A primary key is given as “pk”.")]),
-    ({"total": "5.00"}, [("root", "total", ("total",), "“total” of Invoice is read-only")]),
+    ({"total": "dear"}, [("root", "total", ("total",), "“dear” value must be a decimal number.")]),
+    (
+        {"lines": [{"name": "x", "parts_saved": 5}]},
+        [
+            (
+                None,
+                "parts_saved",
+                ("lines", "0", "parts_saved"),
+                "“parts_saved” of Line is read-only",
+            )
+        ],
+    ),
     ({"customer": "nobody"}, [("root", "customer", ("customer",), "There is no customer with")]),
     ({"currency": "XXX"}, [("root", "currency", ("currency",), "There is no currency with")]),
     ({"currency": "OLD"}, [("root", "currency", ("currency",), "There is no currency with")]),
@@ -302,7 +335,7 @@ async def test_a_saved_childs_problem_names_its_key(engine: Engine) -> None:
     data = {
         "pk": str(invoice.pk),
         "lines": [
-            {"pk": one.pk, "parts_saved": 7, "parts": [{"pk": part.pk}]},
+            {"pk": one.pk, "quantity": "x", "parts": [{"pk": part.pk}]},
             {"pk": two.pk, "invoice": str(invoice.pk), "colour": "red"},
             {"pk": two.pk},
         ],
@@ -311,7 +344,7 @@ async def test_a_saved_childs_problem_names_its_key(engine: Engine) -> None:
         await open_json(engine, ANN, INVOICE, data)
     a, b = f"Line:{one.pk}", f"Line:{two.pk}"
     assert [(each.key, each.path) for each in refused.value.problems] == [
-        (a, ("lines", a, "parts_saved")),
+        (a, ("lines", a, "quantity")),
         (None, ("lines", a, "parts", "0", "pk")),
         (b, ("lines", b, "colour")),
         (None, ("lines", "2", "pk")),
