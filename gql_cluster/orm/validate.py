@@ -18,6 +18,7 @@ from gql_cluster.domain.plan import Plan, differences
 from gql_cluster.orm.children import wrong_numbers
 from gql_cluster.orm.clashes import clash_with_others
 from gql_cluster.orm.describe import AnyField, is_unique_fields
+from gql_cluster.orm.expressions import alike, is_unique_expressions
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.problems import problem, problems_of
@@ -53,6 +54,7 @@ def validate(
         *_references(family, plan, using),
         *(each for each in unique if isinstance(each, Problem)),
         *_constraints(family, written, deleted, wrong, using),
+        *_alike(family, written, wrong, using),
         *wrong_numbers(family, plan, using),
     ]
     clashes = [each for each in unique if isinstance(each, Clash)]
@@ -171,6 +173,22 @@ def _constraints(
                         constraint.validate(others, instance, exclude=exclude, using=using)
                     except ValidationError as exc:
                         yield from problems_of(family, key, exc)
+
+
+def _alike(
+    family: Family, written: Mapping[str, Model], problems: Sequence[Problem], using: str
+) -> Iterator[Problem]:
+    """Check among the nodes themselves that expressions are unique."""
+    wrong = {each.key for each in problems}
+    for instances in by_type(family, written).values():
+        right = {key: each for key, each in instances.items() if key not in wrong}
+        model = type(next(iter(instances.values())))
+        for each in (model, *model._meta.all_parents):
+            unique: list[Any] = [c for c in each._meta.constraints if is_unique_expressions(c)]
+            for constraint in unique:
+                message = str(constraint.get_violation_error_message())
+                for key in alike(constraint, right, using):
+                    yield problem(family, key, None, message, constraint.violation_error_code)
 
 
 def _absent(instance: Model) -> Iterator[AnyField]:

@@ -205,6 +205,11 @@ class Paper(models.Model):
 
     class Meta:
         ordering = ("name",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                Upper("name"), "invoice", name="one_paper_of_a_name", violation_error_code="twice"
+            ),
+        ]
 
 
 class CreditNote(Invoice):

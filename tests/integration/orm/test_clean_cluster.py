@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db.models import UniqueConstraint
+from django.db.models.functions import Upper
 
-from gql_cluster.domain.change import AddNodes, SetFields, UpdateNode
+from gql_cluster.domain.change import AddNodes, RemoveNodes, SetFields, UpdateNode
 from gql_cluster.domain.error import ErrorCode, Problem, ValidationFailedError
+from gql_cluster.orm.expressions import alike
 from gql_cluster.service.dry_run import draft_errors
 from gql_cluster.service.engine import Engine
-from tests.clusters.models import Line
+from gql_cluster.service.open import open_new
+from tests.clusters.models import Line, Part
 from tests.integration.orm.invoices import (
+    ANN,
+    INVOICE,
     inside,
     line_key,
     make_invoice,
@@ -99,3 +105,43 @@ async def test_problems_have_djangos_own_code(engine: Engine) -> None:
         ("l", None, None),  # constraints have a code where they are given one
         ("l", None, None),
     ]
+
+
+@pytest.mark.parametrize("is_saved", [True, False])
+async def test_expressions_are_unique_inside_the_cluster(engine: Engine, *, is_saved: bool) -> None:
+    """Among drafted nodes and saved ones, below a parent that is saved or is not."""
+    invoice = await sync_to_async(make_invoice)()
+    await sync_to_async(make_invoice)("two")
+    papers = tuple(new("Paper", name, name=name) for name in ("bill", "BILL", "Receipt", "b"))
+    if is_saved:
+        view = await open_invoice(engine, invoice)
+    else:
+        root = new("Invoice", name="n", customer="acme", papers=(new("Paper", name="receipt"),))
+        view = await open_new(engine, ANN, INVOICE, root)
+    view = (await stage(engine, view, AddNodes(relation="papers", nodes=papers))).view
+    problems = await draft_errors(engine, view)
+    assert [(each.key, each.reason) for each in problems] == [
+        ("BILL" if is_saved is False else "Receipt", "twice"),
+        ("Receipt" if is_saved is False else "BILL", "twice"),
+    ]
+    with pytest.raises(ValidationFailedError):
+        await save(engine, view)
+    await stage(engine, view, RemoveNodes(relation="papers", keys=("Receipt", "BILL")))
+    await save(engine, view)
+
+
+@pytest.mark.django_db
+def test_expressions_tell_parents_apart_that_are_not_saved() -> None:
+    """Two children are alike below the same parent only; null is like nothing."""
+    one, two = Line(), Line()
+    parts = {
+        "a": Part(name="x", line=one, slot=1),
+        "b": Part(name="X", line=two, slot=1),
+        "c": Part(name="X", line=one, slot=1),
+        "d": Part(name="X", line=one, slot=None),
+        "e": Part(name="x", line=one, slot=None),
+    }
+    rule = UniqueConstraint(Upper("name"), "line", "slot", name="rule")
+    assert list(alike(rule, parts, "default")) == ["c"]
+    strict = UniqueConstraint(Upper("name"), "line", "slot", name="rule", nulls_distinct=False)
+    assert list(alike(strict, parts, "default")) == ["c", "e"]
