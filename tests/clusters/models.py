@@ -174,6 +174,7 @@ class Part(models.Model):
     line = ParentalKey(Line, on_delete=models.CASCADE, related_name="parts")
     name = models.CharField(max_length=20)
     slot = models.IntegerField(null=True, blank=True)
+    token = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:
         ordering = ("name",)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Field, IntegerField, JSONField, UUIDField
 
 from gql_cluster.domain.change import (
     AddNodes,
@@ -22,6 +24,7 @@ from gql_cluster.domain.change import (
 )
 from gql_cluster.domain.error import ErrorCode, InvalidChangeError, LimitExceededError
 from gql_cluster.orm.describe import describe
+from gql_cluster.orm.given import is_made_anew
 from gql_cluster.service.commit import commit
 from gql_cluster.service.engine import Engine
 from gql_cluster.service.export import export
@@ -478,3 +481,19 @@ async def test_a_cluster_that_inherits_comes_back_and_is_copied() -> None:
         assert await CreditNote.objects.acount() == 2
     finally:
         await engine.aclose()
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (UUIDField(default=uuid4), True),
+        (JSONField(default=dict), False),
+        (IntegerField(default=1), False),
+        (IntegerField(), False),
+    ],
+)
+def test_what_each_object_gets_anew_is_told_from_what_all_get(
+    column: Field[Any, Any], *, expected: bool
+) -> None:
+    """A client may name the former of a new node, though it can't set it."""
+    assert is_made_anew(column) is expected
