@@ -208,10 +208,9 @@ class Copy:
 
     def _is_named_behind(self, version: int, node: Node) -> bool:
         """Tell whether it was a commit behind a version that gave a node its primary key."""
-        if node.key in {ROOT_KEY, f"{node.type}:{node.pk}"}:
-            return False
-        first = (e.version for e in self._entries if e.keys is not None and node.key in e.keys)
-        return next(first, version) > version
+        return node.key != ROOT_KEY and any(
+            node.key in entry.named for entry in self._entries if entry.version > version
+        )
 
     def siblings_at(self, version: int, parent: str, relation: str) -> Siblings:
         """Return the children as they were at a version; raises `NotLoadedError`."""

@@ -84,7 +84,8 @@ class Entry:
     """What one version did to a draft.
 
     `previous` is the version before it: one less, but behind a restart of the store, where the
-    numbers skip. `keys` maps a commit's new and kept keys to primary keys. `undoes` is the
+    numbers skip. `keys` maps a commit's new and kept keys to primary keys, and `named` are those
+    of them that had none before. `undoes` is the
     version that an undo takes back, or whose undoing a redo takes back; `below` is what lies
     below this entry on its session's stack. `theirs` is what a rebase brought into the base
     of the nodes that the draft had touched; into all others it brought its `deltas`.
@@ -101,3 +102,4 @@ class Entry:
     undoes: int | None = None
     below: int | None = None
     theirs: tuple[Delta, ...] = ()
+    named: tuple[str, ...] = ()

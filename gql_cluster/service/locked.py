@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from asgiref.sync import sync_to_async
 
 from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry
 from gql_cluster.domain.error import ConflictPolicy
+from gql_cluster.domain.tree import Want
 from gql_cluster.orm.receipts import committed, receipt_of
 from gql_cluster.service.lease import Lease
 from gql_cluster.service.rebased import after_commit
@@ -91,6 +93,7 @@ async def finish(engine: Engine, draft: Draft, receipt: Receipt, token: str) -> 
         change_id=receipt.change_id or None,
         cause=Cause.COMMIT,
         keys=receipt.keys,
+        named=await _unnamed(engine, draft.id, receipt.keys),
     )
     policy = ConflictPolicy(receipt.on_conflict)
     settled = None
@@ -115,3 +118,10 @@ async def finish(engine: Engine, draft: Draft, receipt: Receipt, token: str) -> 
             # Another has ended it, and the draft went on: that is what followed the saved version.
             found = await engine.parts.store.entries(draft.id, receipt.version, 1)
             return next((each for each in found if each.cause is Cause.COMMIT), None)
+
+
+async def _unnamed(engine: Engine, draft_id: str, keys: Iterable[str]) -> tuple[str, ...]:
+    """Return those of a draft's keys whose nodes have no primary key as yet."""
+    copy = await engine.any_copy(draft_id, Want(keys=frozenset(keys)))
+    nodes = {key: copy.node_at(copy.version, key) for key in keys}
+    return tuple(key for key, node in nodes.items() if node is not None and node.pk is None)

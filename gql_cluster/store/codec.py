@@ -25,7 +25,7 @@ _loads = msgspec.json.Decoder().decode
 _USUAL_END: tuple[Any, ...] = ({}, 0, False)
 _SHORTEST = 5
 # So is the end of an entry's.
-_ENTRY_END: list[Any] = [[], None, None, None, []]
+_ENTRY_END: list[Any] = [[], None, None, None, [], None]
 
 
 class StoreFormatError(StoreUnavailableError):
@@ -160,8 +160,9 @@ def encode_entry(entry: Entry) -> bytes:
         entry.below,
         entry.undoes,
         [_delta_row(delta) for delta in entry.theirs],
+        entry.named,
     ]
-    while row[-1] in (None, []):
+    while row[-1] in (None, [], ()) and entry.keys is None:
         row.pop()
     return _dumps(row)
 
@@ -170,7 +171,7 @@ def decode_entry(version: int, previous: int, data: bytes) -> Entry:
     """Return the entry of a version."""
     row = _loads(data)
     at, session, change_id, cause = row[:4]
-    deltas, keys, below, undoes, theirs = row[4:] + _ENTRY_END[len(row) - 4 :]
+    deltas, keys, below, undoes, theirs, named = row[4:] + _ENTRY_END[len(row) - 4 :]
     return Entry(
         version=version,
         previous=previous,
@@ -183,6 +184,8 @@ def decode_entry(version: int, previous: int, data: bytes) -> Entry:
         below=below,
         undoes=undoes,
         theirs=tuple(_delta(row) for row in theirs),
+        # Before it was told apart, a draft had but one commit, and that was its last entry.
+        named=tuple((keys or ()) if named is None else named),
     )
 
 

@@ -249,7 +249,7 @@ async def test_a_focus_that_races_is_told_at_a_sensible_rate(
         told = 1
         while (await editors(bobs))[1] != ("ann", "root", "members"):
             told += 1
-        assert await moving > 100
+        assert await moving > told
         assert 3 <= told <= (time.monotonic() - began) / 0.1 + 1
 
 

@@ -268,6 +268,37 @@ async def test_reset_gives_nodes_and_fields_their_base_state(engine: Engine) -> 
             await again(wrong, fields)
 
 
+@pytest.mark.parametrize("keep_open", [True, False])
+async def test_a_page_of_history_shows_what_was_saved_before_it(
+    engine: Engine, other: Engine, *, keep_open: bool
+) -> None:
+    """A member that an earlier commit has saved keeps its number, though a later one saves it."""
+    view = await beatles(engine)
+    given: dict[str, Any] = {"expected_version": None, "change_id": None}
+    draft = view.draft.id
+    pete = new("BandMember", "pete", name="Pete", instrument="drums")
+    paul = new("BandMember", "paul", name="Paul II", instrument="bass")
+    await stage(engine, view, AddNodes(relation="members", nodes=(pete,)))
+    await commit(engine, ANN, BAND, draft, keep_open=True, **given)
+    await stage(engine, view, UpdateNode(relation="members", key="pete", values={"name": "Best"}))
+    told = (await stage(engine, view, AddNodes(relation="members", nodes=(paul,)))).view
+    await told.load_all()
+    [relation] = [told.relation_of(node) for node in told.children("root", "members")[:1]]
+    assert relation is not None
+    numbers = told.numbers("root", relation)
+    await commit(engine, ANN, BAND, draft, keep_open=keep_open, **given)
+    for worker in (engine, other):
+        now = await get_draft(worker, ANN, draft)
+        [kept] = await history(worker, now, 1, 3)
+        assert kept.version == 4
+        again = worker.view_at(now, 4)
+        await again.load_all()
+        assert again.numbers("root", relation) == numbers
+        node = again.snapshot.node("paul")
+        assert node is not None
+        assert node.pk is None
+
+
 async def test_history_is_the_log_page_by_page(engine: Engine, other: Engine) -> None:
     """Oldest first, behind a version; each entry with the session that made it."""
     view = await shared_with_bob(engine)

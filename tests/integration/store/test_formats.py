@@ -205,6 +205,7 @@ async def test_a_draft_that_was_committed_in_format_1_shows_what_was_saved(
         change_id="c2",
         cause=Cause.COMMIT,
         keys={ROOT_KEY: 1, "pete": 7},
+        named=(ROOT_KEY, "pete"),
     )
     assert await store.entry(draft.id, 2) == closing
 

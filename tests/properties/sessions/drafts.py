@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from gql_cluster.service.discard import discard
 from gql_cluster.service.dry_run import draft_conflicts, draft_errors
 from gql_cluster.service.edit import edit
 from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.log import later_than
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.outcome import Committed, Outcome
 from gql_cluster.service.read import draft_changes, get_draft
@@ -35,6 +36,7 @@ from gql_cluster.service.rebase import rebase
 from gql_cluster.service.revert import reset, revert
 from gql_cluster.service.share import join, share
 from gql_cluster.service.undo import redo, undo
+from gql_cluster.service.view import View
 from schema.bands.models import Band
 from tests.properties.sessions.edits import BAND, Changing
 from tests.properties.sessions.laws import (
@@ -114,6 +116,7 @@ class Drafted:
     future: dict[str, list[Past]] = field(default_factory=dict)
     versions: list[Version] = field(default_factory=list)
     bases: list[State] = field(default_factory=list)
+    shown: dict[int, Mapping[str, object]] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     is_plain: bool = True
     """Whether only its owner has edited it, nothing was decided for one side, and none saved."""
@@ -161,7 +164,10 @@ class Sessions:
             await self.check(self.drafts[step.who])
 
     async def end(self) -> None:
-        """Where only one session edited a draft, undoing all leads to what is saved."""
+        """Where only one session edited a draft, undoing all leads to what is saved.
+
+        A worker that has seen nothing of it shows each version as it was.
+        """
         for who, mine in enumerate(self.drafts):
             await self.check(mine)
             while mine.past.get(mine.owner.session or ""):
@@ -169,6 +175,18 @@ class Sessions:
             await self.check(self.drafts[who])
             if mine.is_plain:
                 assert values(mine.state) == values(mine.base)
+            await self._check_past(mine)
+
+    async def _check_past(self, mine: Drafted) -> None:
+        engine = Engine({"Band": BAND})
+        try:
+            now = await get_draft(engine, mine.owner, mine.id)
+            if now.draft.version:
+                await later_than(engine, now, 0)
+            for version, was in mine.shown.items():
+                assert await shown(engine.view_at(now, version)) == was, version
+        finally:
+            await engine.aclose()
 
     async def _open(self, who: int) -> Drafted:
         owner, guest = self._callers[who], self._callers[1 - who]
@@ -196,6 +214,7 @@ class Sessions:
         engine = self._engine()
         view = await get_draft(engine, mine.owner, mine.id)
         state = await read(view)
+        mine.shown[view.draft.version] = await shown(view)
         assert values(state) == values(mine.state)
         assert orders(state) == orders(mine.state)
         assert is_numbered(state, {key for key, row in state.rows.items() if row.pk is not None})
@@ -453,6 +472,30 @@ class Sessions:
         self.is_over = True
         with pytest.raises(NotFoundError):
             await self._open(who)
+
+
+async def shown(view: View) -> Mapping[str, object]:
+    """Return all of a draft as it is served, numbers included."""
+    found: dict[str, object] = {}
+    for node in await view.load_all():
+        relations = view.cluster.spec.nodes[node.type].relations
+        children = {
+            name: [each.key for each in view.children(node.key, name)] for name in relations
+        }
+        relation = view.relation_of(node)
+        number = None
+        if relation is not None and relation.order_field is not None:
+            given = view.numbers(node.parent or "", relation)
+            number = given.get(node.key, node.fields[relation.order_field])
+        found[node.key] = (
+            node.pk,
+            node.parent,
+            dict(node.fields),
+            {name: frozenset(pks) for name, pks in node.sets.items()},
+            children,
+            number,
+        )
+    return found
 
 
 def _check(

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from tests.e2e import operations
 from tests.e2e.client import Client
 from tests.e2e.database import everything
-from tests.e2e.samples import in_album, member, move, named, nameless, wings
+from tests.e2e.samples import in_album, long_album, member, move, named, nameless, wings
 
 COMMIT = """
 mutation($draft: ID!, $policy: ConflictPolicy) {
@@ -20,6 +21,14 @@ mutation($draft: ID!, $policy: ConflictPolicy) {
   }
 }
 """
+KEEP_OPEN = """
+mutation($draft: ID!) {
+  payload: commitBandDraft(draft: $draft, keepOpen: true) { keys { key pk } errors { code } }
+}
+"""
+SHARE = "mutation($draft: ID!) { payload: shareDraft(draft: $draft) { token } }"
+JOIN = "mutation($token: String!) { payload: joinDraft(token: $token) { errors { code } } }"
+UNDO = "mutation($draft: ID!) { payload: undoDraft(draft: $draft) { errors { code } } }"
 
 
 async def saved_wings(client: Client) -> Any:
@@ -53,6 +62,11 @@ async def test_promise_1_all_or_nothing(client: Client, elsewhere: Client) -> No
         await client.edit(draft, *good)
         event = await events.next()
     assert (event["version"], len(event["changes"])) == (1, 4)
+    after = await elsewhere.draft(draft)
+    assert after == await client.draft(draft)
+    keys = [each["key"] for each in after["cluster"]["members"]]
+    assert (after["version"], after["cluster"]["name"]) == (1, "Good")
+    assert keys == ["denny", "paul", "linda", "new", "newer"]
 
 
 async def test_promise_3_retries_are_harmless(client: Client, elsewhere: Client) -> None:
@@ -60,7 +74,8 @@ async def test_promise_3_retries_are_harmless(client: Client, elsewhere: Client)
     draft = await client.open(data=wings())
     both = [client, elsewhere] * 5
     edits = await asyncio.gather(
-        *(each.edit(draft, nameless("Jimmy"), change_id="e") for each in both)
+        # The new key is taken when it comes again.
+        *(each.edit(draft, nameless("Jimmy"), member("joe"), change_id="e") for each in both)
     )
     assert {each["event"]["version"] for each in edits} == {1}
     commits = await asyncio.gather(*(each.commit(draft, change_id="c") for each in both))
@@ -80,19 +95,22 @@ async def test_promise_4_events_are_exactly_once_and_in_order(
         for number in range(30):
             await writer.edit(draft, nameless(f"{name} {number}"))
 
-    async def read(first: int) -> list[int]:
-        seen: list[int] = []
+    async def read(first: int) -> list[tuple[int, str]]:
+        seen: list[tuple[int, str]] = []
         while len(seen) < 60:
             reader = (client, elsewhere)[(first + len(seen)) % 2]
-            async with reader.watch(draft, after=seen[-1] if seen else 0) as events:
-                seen += [event["version"] for event in await events.take(min(7, 60 - len(seen)))]
+            async with reader.watch(draft, after=seen[-1][0] if seen else 0) as events:
+                for event in await events.take(min(7, 60 - len(seen))):
+                    (change,) = event["changes"]
+                    seen.append((event["version"], change["node"]["name"]))
                 events.cut()
         return seen
 
     reading = [asyncio.ensure_future(read(number)) for number in range(4)]
     await asyncio.gather(write(client, "A"), write(elsewhere, "B"))
-    for versions in await asyncio.gather(*reading):
-        assert versions == list(range(1, 61))
+    added = (await client.draft(draft))["cluster"]["members"][3:]
+    for told in await asyncio.gather(*reading):
+        assert told == list(enumerate((each["name"] for each in added), start=1))
 
 
 async def test_promise_5_nobody_is_overwritten(
@@ -127,6 +145,21 @@ async def test_promise_5_nobody_is_overwritten(
     names = [each["name"] for each in saved["members"]]
     assert names == ["Paul McCartney", "Linda McCartney", "Theirs", "Mine"]
     assert linda.endswith(saved["members"][1]["pk"])
+
+    async def commit_both(policy: str, ours: dict[str, Any], others: dict[str, Any]) -> Any:
+        mine, theirs = await client.open(pk=band["pk"]), await stranger.open(pk=band["pk"])
+        await client.edit(mine, {"set": ours})
+        await stranger.edit(theirs, {"set": others})
+        await stranger.commit(theirs)
+        saved = (await elsewhere.payload(COMMIT, draft=mine, policy=policy))["cluster"]
+        return saved["name"], saved["origin"], saved["formed"]
+
+    apart = await commit_both("FAIL", {"origin": "Paris"}, {"formed": 2000})
+    assert apart == ("Mine", "Paris", 2000)
+    given_up = await commit_both(
+        "THEIRS", {"name": "Mine II", "origin": "Rome"}, {"name": "Theirs II", "formed": 2001}
+    )
+    assert given_up == ("Theirs II", "Rome", 2001)
 
 
 async def test_promise_6_a_draft_equals_the_model(client: Client, elsewhere: Client) -> None:
@@ -168,13 +201,23 @@ async def test_promise_7_a_child_keeps_its_identity(client: Client, elsewhere: C
     kept = [{"key": key, "name": name} for key, name in zip(reversed(keys), "cba", strict=True)]
     await elsewhere.edit(draft, {"members": {"replace": kept}})
     await client.edit(draft, member("new"))
+    await client.edit(draft, {"members": {"remove": [keys[0]]}})
+    assert not (await elsewhere.payload(UNDO, draft=draft))["errors"]
     staged = (await elsewhere.draft(draft))["cluster"]["members"]
     assert [(each["key"], each["pk"]) for each in staged] == [
         *zip(reversed(keys), reversed(pks), strict=True),
         ("new", None),
     ]
+    found = {
+        each["key"]: each["pk"] for each in (await client.payload(KEEP_OPEN, draft=draft))["keys"]
+    }
+    staged = (await elsewhere.draft(draft))["cluster"]["members"]
+    assert [(each["key"], each["pk"]) for each in staged] == [
+        *zip(reversed(keys), reversed(pks), strict=True),
+        ("new", found["new"]),
+    ]
+    await client.edit(draft, {"members": {"update": {"key": "new", "set": {"name": "Newer"}}}})
     saved = await client.commit(draft)
-    found = {each["key"]: each["pk"] for each in saved["keys"]}
     assert [each["pk"] for each in saved["cluster"]["members"]] == [*reversed(pks), found["new"]]
 
 
@@ -194,9 +237,8 @@ async def test_promise_9_a_session_sees_its_own_drafts_only(
         await stranger.payload(
             "mutation($id: ID!) { payload: discardDraft(draft: $id) { errors { code } } }", id=draft
         ),
-        await stranger.payload(
-            "mutation($id: ID!) { payload: undoDraft(draft: $id) { errors { code } } }", id=draft
-        ),
+        await stranger.payload(UNDO, draft=draft),
+        await stranger.payload(operations.OPEN, copyOf=draft),
     ):
         assert [error["code"] for error in payload["errors"]] == ["NOT_FOUND"]
     async with stranger.watch(draft) as events:
@@ -204,6 +246,9 @@ async def test_promise_9_a_session_sees_its_own_drafts_only(
     assert (await stranger.data("{ drafts { edges { node { id } } } }"))["drafts"]["edges"] == []
     assert await client.draft(draft) == before
     assert everything(database_url) == rows
+    token = (await client.payload(SHARE, draft=draft))["token"]
+    assert not (await stranger.payload(JOIN, token=token))["errors"]
+    assert await stranger.draft(draft) == before
 
 
 async def test_promise_10_bounded(client: Client) -> None:
@@ -211,7 +256,9 @@ async def test_promise_10_bounded(client: Client) -> None:
     draft = await client.open(data=wings())
     many = await client.try_edit(draft, *[named(str(number)) for number in range(1001)])
     large = await client.try_edit(draft, {"set": {"biography": "x" * (2 * 1024 * 1024 + 1)}})
-    for refused in (many, large):
+    deep = await client.try_edit(draft, {"albums": {"add": [long_album(1000)]}})
+    opened = await client.payload(operations.OPEN, data=wings(albums=[long_album(1000)]))
+    for refused in (many, large, deep, opened):
         assert [error["code"] for error in refused["errors"]] == ["LIMIT_EXCEEDED"]
     body = await client.post("{ __typename }", padding="x" * (3 * 1024 * 1024))
     assert (body.status, body.codes) == (413, ["LIMIT_EXCEEDED"])
