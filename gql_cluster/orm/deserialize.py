@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import router
-from django.db.models import Model
 from modelcluster.fields import ParentalKey
 from modelcluster.models import get_serializable_data_for_fields
 
@@ -30,12 +28,12 @@ from gql_cluster.domain.change import (
 from gql_cluster.domain.error import ErrorCode, InvalidChangeError, Problem
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.spec import ROOT_KEY, NodeSpec, RelationSpec
-from gql_cluster.orm.codec import defaults, encoder, pk_field
+from gql_cluster.orm.codec import defaults, pk_field
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.given import given_value, is_filled_at_save, is_made_anew
 from gql_cluster.orm.instance import set_values
 from gql_cluster.orm.load import decode_pk
-from gql_cluster.orm.references import Reference, dangling
+from gql_cluster.orm.outside import Outside
 from gql_cluster.orm.serialize import as_json
 
 
@@ -102,8 +100,7 @@ class _Reader:
     base: Sequence[Node]
     moves: list[Change] = field(default_factory=list)
     _problems: list[Problem] = field(default_factory=list)
-    _references: list[tuple[Reference, _At]] = field(default_factory=list)
-    _chosen: dict[str, list[tuple[Json, _At]]] = field(default_factory=lambda: defaultdict(list))
+    _outside: Outside[_At] = field(default_factory=Outside)
     _below: dict[tuple[str, str], list[Node]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
@@ -190,16 +187,14 @@ class _Reader:
         else:
             values[name] = given
             if spec.target is not None and given is not None:
-                self._refer(at, name, given)
+                self._outside.refer(at, column, given)
 
     def _other(self, at: _At, name: str, value: Json) -> None:
         """Take a name that is none of a node's own: a parental key, which its place says, too."""
-        model = self.cluster.models[at.type_name]
+        name, model = name[:64], self.cluster.models[at.type_name]
         column: Any = next((c for c in model._meta.concrete_fields if c.name == name), None)
         if not isinstance(column, ParentalKey):
-            self._wrong(
-                at, f"“{name[:64]}” is neither a field nor a relation of {at.type_name}.", name
-            )
+            self._wrong(at, f"“{name}” is neither a field nor a relation of {at.type_name}.", name)
             return
         if at.relation is None or at.relation.parent_field != name or value is None:
             return
@@ -228,7 +223,7 @@ class _Reader:
             if pk is None:
                 self._wrong(at, f"{str(each)[:64]!r} can't be a primary key of “{name}”.", name)
             elif pk not in was:
-                self._refer(at, name, pk)
+                self._outside.refer(at, column, pk)
             found.append(pk)
         return tuple(dict.fromkeys(found))
 
@@ -317,7 +312,7 @@ class _Reader:
         """Take a primary key that no node of the cluster has: a new one, if it can be chosen."""
         model = self.cluster.models[at.type_name]
         if pk_field(model).name in self.cluster.spec.nodes[at.type_name].fields:
-            self._chosen[at.type_name].append((pk, at))
+            self._outside.choose(at, model, pk)
         else:
             self._unresolved(at, pk)
 
@@ -326,23 +321,14 @@ class _Reader:
         where = f" in “{at.relation.name}” here" if at.relation else ""
         self._wrong(at, f"There is no {name} with the primary key {pk!r}{where}.", "pk")
 
-    def _refer(self, at: _At, name: str, value: Json) -> None:
-        column = self.cluster.models[at.type_name]._meta.get_field(name)
-        self._references.append((Reference(key=at.key or "", field=column, value=value), at))
-
     def check_outside(self) -> None:
-        """Look up, in one query a field or type, what the JSON refers to or names anew."""
-        places = {id(reference): at for reference, at in self._references}
-        for missing in dangling(reference for reference, _ in self._references):
+        """Look up what the JSON refers to or names anew."""
+        for at, missing in self._outside.dangling():
             name = missing.target._meta.verbose_name
             message = f"There is no {name} with the key {missing.value!r}."
-            self._wrong(places[id(missing)], message, missing.field.name)
-        for type_name, chosen in self._chosen.items():
-            model = self.cluster.models[type_name]
-            taken = _taken(model, [pk for pk, _ in chosen])
-            for pk, at in chosen:
-                if pk in taken:  # of another cluster, or below another parent
-                    self._unresolved(at, pk)
+            self._wrong(at, message, missing.field.name)
+        for at, pk in self._outside.taken():  # by another cluster, or below another parent
+            self._unresolved(at, pk)
 
     def _wrong(self, at: _At, message: str, name: str | None = None) -> None:
         self._problems.append(
@@ -367,14 +353,6 @@ def _order(relation: RelationSpec, given: Sequence[Any]) -> list[int]:
     if len(numbers) < len(given):
         return [*range(len(given))]
     return sorted(numbers, key=numbers.__getitem__)
-
-
-def _taken(model: type[Model], pks: Sequence[Json]) -> set[Json]:
-    """Return those of some primary keys that rows have."""
-    encode = encoder(pk_field(model))
-    wanted = [decode_pk(model, pk) for pk in pks]
-    rows = model._base_manager.using(router.db_for_read(model)).filter(pk__in=wanted)
-    return {encode(pk) for pk in rows.values_list("pk", flat=True)}
 
 
 def _is_writable(spec: NodeSpec, name: str) -> bool:
