@@ -18,6 +18,7 @@ from strawberry_django.utils.typing import get_strawberry_annotations, is_auto
 from typing_extensions import dataclass_transform
 
 from gql_cluster.api.arguments import make_filter, make_order
+from gql_cluster.api.children import Children, checked_limits, declare_limits
 from gql_cluster.api.fields import MirrorField, connection_of
 from gql_cluster.api.ids import draft_type, local_id
 from gql_cluster.api.scalars import describe_field, description_of, type_of
@@ -63,21 +64,24 @@ def _key(root: strawberry.Parent[Any]) -> strawberry.ID | None:
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry_django.field,))
-def mirror(
+def mirror(  # noqa: PLR0913 - all by name, as in strawberry_django.type
     model: type[Model],
     *,
     name: str | None = None,
     description: str | None = None,
     filters: type | Any | None = strawberry.UNSET,
     ordering: type | Any | None = strawberry.UNSET,
+    children: Mapping[str, Children] | None = None,
     **options: Any,
 ) -> Callable[[type[T]], type[T]]:
     """Declare the mirror of a model, as `strawberry_django.type` does, and fit for drafts.
 
     `id`, `pk` and `key` are added; a to-many relation gets a connection beside it. Filters and
     orderings that are not given are made of the fields that are declared without a permission;
-    None is for none. `options` are those of `strawberry_django.type`.
+    None is for none. `children` says by a relation's name how many children a commit takes in
+    it. `options` are those of `strawberry_django.type`.
     """
+    limits = checked_limits(model, children or {})
 
     def decorate(cls: type[T]) -> type[T]:
         made = _with_bases(cls)
@@ -96,6 +100,7 @@ def mirror(
             **options,
         )(made)
         _complete(declared, model)
+        declare_limits(declared, limits)
         definition = declared.__strawberry_django_definition__
         fields = _plain_fields(declared, model)
         type_name = get_object_definition(declared, strict=True).name

@@ -14,6 +14,7 @@ from strawberry_django.fields.field import StrawberryDjangoField
 from strawberry_django.utils.typing import has_django_definition
 
 from gql_cluster.api.bare import node_mirror, plain_mirror
+from gql_cluster.api.children import limited
 from gql_cluster.api.mirror import Mirror
 from gql_cluster.orm.describe import Cluster, describe
 from gql_cluster.orm.kinds import can_be_staged, is_tags
@@ -72,7 +73,7 @@ class Registry:
             raise ImproperlyConfigured(
                 f"{model._meta.label} is no cluster: it is not a ClusterableModel."
             )
-        cluster = describe(model)
+        cluster = limited(describe(model), self._types)
         other = self.clusters.get(cluster.name)
         if other is not None:
             what = "twice" if other.model is model else f"and so is {other.label}"
