@@ -1,6 +1,7 @@
 """Live, collaborative drafts of django-modelcluster models over GraphQL.
 
-`Schema` makes the GraphQL schema of some clusters; `type` declares the mirror type of a model.
+`Schema` makes the GraphQL schema of some clusters; `type` declares the mirror type of a model;
+`register_field` says how a model field of a project's own travels.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gql_cluster.api.mirror import mirror as type  # noqa: A004 - as strawberry.type
     from gql_cluster.api.schema import Schema
+    from gql_cluster.orm.custom import register_field
 
-__all__ = ["Schema", "type"]
+__all__ = ["Schema", "register_field", "type"]
 
 _PLACES = {
     "Schema": ("gql_cluster.api.schema", "Schema"),
+    "register_field": ("gql_cluster.orm.custom", "register_field"),
     "type": ("gql_cluster.api.mirror", "mirror"),
 }
 

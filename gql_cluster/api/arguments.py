@@ -17,6 +17,8 @@ from strawberry_django.ordering import Ordering
 
 from gql_cluster.api.choices import enum_of
 from gql_cluster.api.scalars import scalar_of
+from gql_cluster.api.wire import BigInt
+from gql_cluster.orm.codec import is_coded
 from gql_cluster.orm.describe import AnyField
 
 
@@ -70,13 +72,16 @@ def is_sortable(field: AnyField) -> bool:
 def _lookup(field: AnyField) -> Any:
     """Return the input that filters by a field, None where it can't be filtered by."""
     scalar = scalar_of(field)
+    if is_coded(field):
+        return None
     if scalar is str:
         return TextFilterLookup
     if scalar in {strawberry.ID, uuid.UUID} or enum_of(field) is not None:
         exact: Any = BaseFilterLookup
         return exact[scalar]
-    if scalar is dt.timedelta:
-        return filter_types.ComparisonFilterLookup[dt.timedelta]
+    if scalar in {dt.timedelta, BigInt}:
+        comparison: Any = filter_types.ComparisonFilterLookup
+        return comparison[scalar]
     lookup: Any = filter_types.type_filter_map.get(scalar)
     return lookup[scalar] if getattr(lookup, "__parameters__", ()) else lookup
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -24,6 +24,7 @@ from strawberry_django.utils.typing import unwrap_type
 
 from gql_cluster.api import drafted, prefetched
 from gql_cluster.api.drafted import Ask
+from gql_cluster.orm.codec import encoder, is_coded
 from gql_cluster.orm.instance import bound
 from gql_cluster.service.view import View
 
@@ -78,6 +79,17 @@ class MirrorField(StrawberryDjangoField):
         return isinstance(type_, StrawberryEnumDefinition)
 
     @cached_property
+    def coded(self) -> Callable[[Any], object] | None:
+        """What makes the values those that clients know; None where they know the field's own."""
+        if self.is_choice:
+            return _choice
+        model: Any = getattr(self.origin_django_type, "model", None)
+        columns = model._meta.concrete_fields if model is not None and self.is_mirrored else ()
+        name = self.django_name or self.python_name
+        column = next((column for column in columns if column.name == name), None)
+        return encoder(column) if column is not None and is_coded(column) else None
+
+    @cached_property
     def is_mirrored(self) -> bool:
         """Tell whether the model answers, and not a resolver of the project's own."""
         resolver = self.base_resolver
@@ -104,9 +116,10 @@ class MirrorField(StrawberryDjangoField):
             result = self._saved_list(source, info, args, kwargs)
         else:
             result = super().get_result(source, info, args, kwargs)
-        if not self.is_choice:
+        code = self.coded
+        if code is None:
             return result
-        return _choice_later(result) if inspect.isawaitable(result) else _choice(result)
+        return _later(code, result) if inspect.isawaitable(result) else code(result)
 
     def _saved_list(
         self, source: Model, info: strawberry.Info, args: list[Any], kwargs: dict[str, Any]
@@ -165,5 +178,5 @@ def _choice(value: object) -> object:
     return None if value == "" else value
 
 
-async def _choice_later(value: Awaitable[object]) -> object:
-    return _choice(await value)
+async def _later(code: Callable[[Any], object], value: Awaitable[object]) -> object:
+    return code(await value)

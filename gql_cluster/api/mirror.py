@@ -19,6 +19,7 @@ from typing_extensions import dataclass_transform
 from gql_cluster.api.arguments import make_filter, make_order
 from gql_cluster.api.fields import MirrorField, connection_of
 from gql_cluster.api.ids import draft_type, local_id
+from gql_cluster.api.labels import label_field, label_name, label_type
 from gql_cluster.api.scalars import describe_field, description_of, type_of
 from gql_cluster.orm.describe import AnyField
 from gql_cluster.orm.instance import bound
@@ -136,8 +137,9 @@ def _holds(cell: CellType, cls: type[Any]) -> bool:
 
 
 def _resolve_auto(cls: type[Any], model: type[Model]) -> None:
-    """Give each `auto` of a column the type that a bare mirror gives it; `id` is ours."""
+    """Give each `auto` of a column or a label what a bare mirror gives it; `id` is ours."""
     columns: dict[str, Any] = {field.name: field for field in model._meta.concrete_fields}
+    labelled = {label_name(field): field for field in columns.values()}
     for name, annotation in get_strawberry_annotations(cls).items():
         if not is_auto(annotation.annotation):
             continue
@@ -147,6 +149,9 @@ def _resolve_auto(cls: type[Any], model: type[Model]) -> None:
             del cls.__annotations__[name]
         elif field is not None and not isinstance(field, ForeignKey):
             cls.__annotations__[name] = type_of(field)
+        elif name in labelled and given is None and not hasattr(model, name):
+            cls.__annotations__[name] = label_type(labelled[name])
+            setattr(cls, name, label_field(labelled[name]))
 
 
 def _complete(cls: Any, model: type[Model]) -> None:
