@@ -223,6 +223,7 @@ class Coin(models.Model):
     number = models.IntegerField(primary_key=True)
     box = ParentalKey(Box, on_delete=models.CASCADE, related_name="coins")
     title = models.CharField(max_length=20)
+    currency = models.ForeignKey(Currency, models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
         ordering: ClassVar[list[str]] = ["number"]
