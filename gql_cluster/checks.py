@@ -9,7 +9,7 @@ from channels.layers import get_channel_layer
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name
-from django.db.models import IntegerField
+from django.db.models import CompositePrimaryKey, IntegerField
 from django.urls import get_resolver
 from modelcluster.models import ClusterableModel, get_all_child_relations
 
@@ -55,6 +55,7 @@ def check_models(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     for model in [*roots, *sorted(models, key=lambda each: each._meta.label)]:
         messages += _order_problems(model)
+        messages += _key_problems(model, served)
         messages += _field_problems(model, served)
     return messages
 
@@ -77,6 +78,19 @@ def _order_problems(model: Any) -> Iterator[CheckMessage]:
             hint="Name the field that numbers the children of one parent.",
             obj=model,
             id="gql_cluster.E002",
+        )
+
+
+def _key_problems(model: Any, served: Container[AnyField]) -> Iterator[CheckMessage]:
+    pk = model._meta.pk
+    if isinstance(pk, CompositePrimaryKey) and any(
+        field in served for field in model._meta.concrete_fields
+    ):
+        yield Error(
+            "A composite primary key can't be in a cluster: a node is named by one value.",
+            hint="Give the model a primary key of one field, and a UniqueConstraint on these.",
+            obj=model,
+            id="gql_cluster.E004",
         )
 
 

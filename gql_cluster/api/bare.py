@@ -8,7 +8,7 @@ from typing import Any
 import strawberry
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import ForeignKey, Model
+from django.db.models import ForeignKey, Model, OrderWrt
 from modelcluster.fields import ParentalKey
 from strawberry.annotation import StrawberryAnnotation
 
@@ -78,6 +78,7 @@ def _columns(model: type[Model]) -> list[Any]:
         column
         for column in stored_fields(model)
         if not (column.primary_key and column.name in OWN_NAMES)
+        and not isinstance(column, OrderWrt)  # of `order_with_respect_to`, which has no name
     ]
 
 

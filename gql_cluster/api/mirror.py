@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import strawberry
 import strawberry_django
 from django.db.models import ForeignKey, Model
+from django.utils.text import capfirst
 from strawberry import relay
 from strawberry.types.base import get_object_definition
 from strawberry_django.fields.field import StrawberryDjangoField
@@ -160,8 +161,8 @@ def _complete(cls: Any, model: type[Model]) -> None:
     definition.fields.sort(key=lambda field: field.python_name not in {"_id", *OWN_NAMES})
     names = {field.python_name for field in definition.fields}
     columns = {field.name: field for field in model._meta.concrete_fields}
-    to_many = {
-        getattr(field, "get_accessor_name", lambda f=field: f.name)()
+    to_many: dict[str, Any] = {
+        getattr(field, "get_accessor_name", lambda f=field: f.name)(): field.related_model
         for field in model._meta.get_fields()
         if field.one_to_many or field.many_to_many
     }
@@ -173,6 +174,8 @@ def _complete(cls: Any, model: type[Model]) -> None:
         column = columns.get(field.django_name or "")
         if field.description is None and column is not None:
             field.description = describe_field(column)
+        elif field.description is None and field.django_name in to_many:
+            field.description = capfirst(str(to_many[field.django_name]._meta.verbose_name_plural))
         connection = f"{field.python_name}_connection"
         if (
             field.django_name in to_many

@@ -66,7 +66,8 @@ def scalar_of(field: AnyField) -> Any:
         return scalar_of(value_field(field))
     items = items_of(field)
     if items is not None:
-        return list[scalar_of(items)]  # type: ignore[misc]
+        each = scalar_of(items)
+        return list[each | None] if items.null else list[each]  # type: ignore[valid-type]
     return _TYPES[_known(field) or JSONField]
 
 

@@ -127,7 +127,8 @@ def is_coded(field: AnyField) -> bool:
 def items_of(field: AnyField) -> AnyField | None:
     """Return the field that the items of an array are of; None where it is no array."""
     items = getattr(field, "base_field", None)
-    return items if isinstance(items, Field) else None
+    is_range = hasattr(field, "range_type")  # of PostgreSQL's, the bounds are of such a field
+    return items if isinstance(items, Field) and not is_range else None
 
 
 @cache

@@ -59,7 +59,24 @@ class PointField(models.Field):  # type: ignore[type-arg]  # not generic at run 
         return None if point is None else f"{point.x},{point.y}"
 
 
+class VectorField(models.TextField):  # type: ignore[type-arg]  # not generic at run time
+    """A field of a known type, with values that are not of that type."""
+
+    def from_db_value(self, value: str | None, *_: Any) -> tuple[int, ...] | None:
+        """Read what the database has."""
+        return None if value is None else tuple(int(each) for each in value.split())
+
+    def to_python(self, value: Any) -> Any:
+        """Take no text: values are never that."""
+        return value
+
+    def get_prep_value(self, value: tuple[int, ...] | None) -> str | None:
+        """Write the numbers."""
+        return None if value is None else " ".join(str(each) for each in value)
+
+
 gql_cluster.register_field(PointField, type=str)
+gql_cluster.register_field(VectorField, type=list[int], encode=list, decode=tuple)
 
 
 class Size(models.TextChoices):
@@ -161,7 +178,11 @@ class Everything(models.Model):
     currency = models.ForeignKey(
         Currency, models.PROTECT, to_field="code", null=True, blank=True, related_name="+"
     )
+    holder = models.OneToOneField(
+        Currency, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     point = PointField(null=True, blank=True)
+    vector = VectorField(null=True, blank=True)
     unique = models.CharField(max_length=9, unique=True, null=True, blank=True)
     stamped = models.DateTimeField(db_default=Now())
     counted = models.IntegerField(db_default=7)
@@ -179,24 +200,18 @@ class Everything(models.Model):
 class Specimen(Everything, ClusterableModel):
     """The root."""
 
-    objects: ClassVar[models.Manager[Specimen]] = models.Manager()
-
 
 class Sample(Everything):
     """The child."""
 
-    objects: ClassVar[models.Manager[Sample]] = models.Manager()
-
     specimen = ParentalKey(Specimen, on_delete=models.CASCADE, related_name="samples")
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["name"]
+        order_with_respect_to = "specimen"
 
 
 class Shelf(ClusterableModel):
     """A root whose primary key is a text that a person chooses."""
-
-    objects: ClassVar[models.Manager[Shelf]] = models.Manager()
 
     code = models.CharField(max_length=20, primary_key=True)
     title = models.CharField(max_length=20)
@@ -204,8 +219,6 @@ class Shelf(ClusterableModel):
 
 class Box(ClusterableModel):
     """A child with a primary key that it makes itself, and children of its own."""
-
-    objects: ClassVar[models.Manager[Box]] = models.Manager()
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     shelf = ParentalKey(Shelf, on_delete=models.CASCADE, related_name="boxes")
@@ -217,8 +230,6 @@ class Box(ClusterableModel):
 
 class Coin(models.Model):
     """A grandchild with a number as key, which may be 0."""
-
-    objects: ClassVar[models.Manager[Coin]] = models.Manager()
 
     number = models.IntegerField(primary_key=True)
     box = ParentalKey(Box, on_delete=models.CASCADE, related_name="coins")
