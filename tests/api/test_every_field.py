@@ -163,6 +163,8 @@ CASES = [
     Case(field="point", sent="3,-4", python=Point(3, -4)),
     Case(field="point", sent=" 3, 4", python=Point(3, 4), told="3,4"),
     Case(field="vector", sent=[3, 1, 2], python=(3, 1, 2)),
+    Case(field="ticket", sent="#7", python=7),
+    Case(field="ticket", sent="#0", python=0),
     same("unique", "one"),
     Case(field="stamped", sent="2024-02-29T12:00:00.000001+00:00", python=NOON),
     same("counted", 0),
@@ -452,6 +454,34 @@ async def test_what_is_not_editable_is_in_no_input(client: Client) -> None:
         assert found >= {case.name for case in CASES}
 
 
+async def test_a_text_that_is_required_is_never_null(client: Client) -> None:
+    """It is empty where a draft lacks it, as Django has it."""
+    data = await client.data(
+        '{ __type(name: "Sample") { fields { name type { kind ofType { name } } } } }'
+    )
+    types = {each["name"]: each["type"] for each in data["__type"]["fields"]}
+    required = {"kind": "NON_NULL", "ofType": {"name": "String"}}
+    for name in ("name", "text", "slug", "email", "url", "path", "season_display"):
+        first, *others = name.split("_")
+        assert types[first + "".join(each.title() for each in others)] == required
+    assert types["nickname"]["kind"] == "SCALAR"
+
+
+async def test_the_value_before_is_told_as_the_one_after(client: Client) -> None:
+    """Of fields that are other for clients than for Django, too."""
+    pk, _ = await make()
+    draft = await opened(client, pk=pk)
+    told = await edited(
+        client, draft, {"set": {"ticket": "#2", "rank": "_1", "price": "2", "big": str(2**60)}}
+    )
+    assert {each["name"]: (each["before"], each["after"]) for each in told} == {
+        "ticket": ("#1", "#2"),
+        "rank": ("_0", "_1"),
+        "price": ("1.500", "2.000"),
+        "big": (0, str(2**60)),
+    }
+
+
 async def test_what_the_database_works_out_comes_with_the_commit(client: Client) -> None:
     """A draft that stays open shows it, and its event tells it."""
     pk, _ = await make()
@@ -490,6 +520,7 @@ async def test_what_the_database_works_out_comes_with_the_commit(client: Client)
         ("point", "here", "INVALID_CHANGE"),
         ("point", 7, "BAD_USER_INPUT"),
         ("vector", ["x"], "BAD_USER_INPUT"),
+        ("ticket", "7", "INVALID_CHANGE"),
         ("nickname", "\0", "INVALID_CHANGE"),
         ("currency", "XXX", "INVALID_CHANGE"),
     ],

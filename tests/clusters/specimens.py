@@ -75,7 +75,19 @@ class VectorField(models.TextField):  # type: ignore[type-arg]  # not generic at
         return None if value is None else " ".join(str(each) for each in value)
 
 
+class TicketField(models.IntegerField):  # type: ignore[type-arg]  # not generic at run time
+    """A field whose values are plain, but others for clients."""
+
+
+def read_ticket(text: str) -> int:
+    """Read `#7`."""
+    if not text.startswith("#"):
+        raise ValueError("a ticket begins with #")
+    return int(text[1:])
+
+
 gql_cluster.register_field(PointField, type=str)
+gql_cluster.register_field(TicketField, type=str, encode="#{}".format, decode=read_ticket)
 gql_cluster.register_field(VectorField, type=list[int], encode=list, decode=tuple)
 
 
@@ -183,6 +195,7 @@ class Everything(models.Model):
     )
     point = PointField(null=True, blank=True)
     vector = VectorField(null=True, blank=True)
+    ticket = TicketField(default=1)
     unique = models.CharField(max_length=9, unique=True, null=True, blank=True)
     stamped = models.DateTimeField(db_default=Now())
     counted = models.IntegerField(db_default=7)
