@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 import strawberry
 import strawberry_django
 from django.db.models import ForeignKey, Model
+from django.utils.text import capfirst
 from strawberry import relay
 from strawberry.types.base import get_object_definition
 from strawberry_django.fields.field import StrawberryDjangoField
@@ -21,6 +22,7 @@ from gql_cluster.api.arguments import make_filter, make_order
 from gql_cluster.api.children import Children, checked_limits, declare_limits
 from gql_cluster.api.fields import MirrorField, connection_of
 from gql_cluster.api.ids import draft_type, local_id
+from gql_cluster.api.labels import label_field, label_name, label_type
 from gql_cluster.api.scalars import describe_field, description_of, type_of
 from gql_cluster.orm.describe import AnyField
 from gql_cluster.orm.instance import bound
@@ -143,8 +145,9 @@ def _holds(cell: CellType, cls: type[Any]) -> bool:
 
 
 def _resolve_auto(cls: type[Any], model: type[Model]) -> None:
-    """Give each `auto` of a column the type that a bare mirror gives it; `id` is ours."""
+    """Give each `auto` of a column or a label what a bare mirror gives it; `id` is ours."""
     columns: dict[str, Any] = {field.name: field for field in model._meta.concrete_fields}
+    labelled = {label_name(field): field for field in columns.values()}
     for name, annotation in get_strawberry_annotations(cls).items():
         if not is_auto(annotation.annotation):
             continue
@@ -156,6 +159,9 @@ def _resolve_auto(cls: type[Any], model: type[Model]) -> None:
             cls.__annotations__[name] = list[str]
         elif field is not None and not isinstance(field, ForeignKey):
             cls.__annotations__[name] = type_of(field)
+        elif name in labelled and given is None and not hasattr(model, name):
+            cls.__annotations__[name] = label_type(labelled[name])
+            setattr(cls, name, label_field(labelled[name]))
 
 
 def _complete(cls: Any, model: type[Model]) -> None:
@@ -164,8 +170,8 @@ def _complete(cls: Any, model: type[Model]) -> None:
     definition.fields.sort(key=lambda field: field.python_name not in {"_id", *OWN_NAMES})
     names = {field.python_name for field in definition.fields}
     columns = {field.name: field for field in model._meta.concrete_fields}
-    to_many = {
-        getattr(field, "get_accessor_name", lambda f=field: f.name)()
+    to_many: dict[str, Any] = {
+        getattr(field, "get_accessor_name", lambda f=field: f.name)(): field.related_model
         for field in model._meta.get_fields()
         if field.one_to_many or field.many_to_many
     }
@@ -180,6 +186,8 @@ def _complete(cls: Any, model: type[Model]) -> None:
         column = columns.get(field.django_name or "")
         if field.description is None and column is not None:
             field.description = describe_field(column)
+        elif field.description is None and field.django_name in to_many:
+            field.description = capfirst(str(to_many[field.django_name]._meta.verbose_name_plural))
         connection = f"{field.python_name}_connection"
         if (
             field.django_name in to_many

@@ -90,7 +90,7 @@ class BigHalls(models.Manager["Hall"]):
 class BigHall(Hall):
     """A hall, by another name and in another order."""
 
-    objects = BigHalls()
+    objects = BigHalls()  # type: ignore[misc, assignment]
 
     class Meta:
         proxy = True
@@ -147,7 +147,9 @@ class Shift(UUIDModel, TimeStampedModel):
     team = ParentalKey(Team, on_delete=models.CASCADE, related_name="shifts")
     after = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
     status = StatusField()
-    taken_at = MonitorField(monitor="status", when=["taken"], null=True, blank=True, default=None)
+    taken_at = MonitorField(  # type: ignore[misc]
+        monitor="status", when=["taken"], null=True, blank=True, default=None
+    )
 
 
 class Asset(SoftDeletableModel, ClusterableModel):
