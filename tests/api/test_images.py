@@ -9,14 +9,13 @@ from asgiref.sync import sync_to_async
 from django.db import connection, models
 from django.test.utils import isolate_apps
 from modelcluster.models import ClusterableModel
+from PIL import Image
 
 import gql_cluster
 from tests.api.schema_kit import ERRORS, Client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-Image = pytest.importorskip("PIL.Image")
 
 with isolate_apps("tests.clusters"):
 
