@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import ForeignKey, Model
 from strawberry.types.base import get_object_definition
 from strawberry_django.fields.field import (
     StrawberryDjangoConnectionExtension,
@@ -57,11 +57,7 @@ class _Exported:
         type_ = self._registry.type_of(model)
         fields: list[Any] = get_object_definition(type_, strict=True).fields
         open_ = {field.django_name or field.python_name for field in fields if _is_open(field)}
-        hidden = {
-            name
-            for name in spec.fields
-            if not open_ & {name, getattr(model._meta.get_field(name), "attname", name)}
-        }
+        hidden = {name for name in spec.fields if not open_ & self._names(model, name)}
         for name, child in spec.relations.items():
             if name not in open_ or self._hides_rows(self._cluster.models[child.child]):
                 hidden.add(name)
@@ -70,6 +66,13 @@ class _Exported:
             if name not in open_ or (held.target and self._hides_rows(target)):
                 hidden.add(name)
         return hidden
+
+    def _names(self, model: type[Model], name: str) -> set[str]:
+        """Return what shows a column: an object that may be hidden does not show its key."""
+        column: Any = model._meta.get_field(name)
+        if isinstance(column, ForeignKey) and self._hides_rows(column.remote_field.model):
+            return {column.attname}
+        return {name, column.attname}
 
     def _hides_rows(self, model: type[Model]) -> bool:
         return hasattr(self._registry.type_of(model), "get_queryset")

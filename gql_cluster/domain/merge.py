@@ -11,7 +11,7 @@ from gql_cluster.domain.error import Conflict, ConflictKind, ConflictPolicy
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.order import merge_order, out_of_order
 from gql_cluster.domain.plan import Plan, ancestors, is_placed_anew, order_field, parents_first
-from gql_cluster.domain.spec import ROOT_KEY, ClusterSpec
+from gql_cluster.domain.spec import ROOT_KEY, ClusterSpec, NodeSpec, SetSpec
 from gql_cluster.domain.tree import Tree, path_to
 
 
@@ -84,7 +84,9 @@ def merge(  # noqa: PLR0913 - the three sides, and how to join them
     return merger.merged()
 
 
-def merge_node(base: Node | None, now: Node, mine: Node, *, insist: bool) -> tuple[Node, list[str]]:
+def merge_node(
+    spec: NodeSpec, base: Node | None, now: Node, mine: Node, *, insist: bool
+) -> tuple[Node, list[str]]:
     """Return a node of the draft on top of what is saved now, and the fields in conflict.
 
     They are those that both changed from the base, to different values; mine is taken for them
@@ -102,28 +104,35 @@ def merge_node(base: Node | None, now: Node, mine: Node, *, insist: bool) -> tup
                 continue
         fields[name] = value
     sets = {**now.sets}
-    for name, pks in mine.sets.items():
-        were = set(base.sets.get(name, ())) if base is not None else set()
-        sets[name] = _merge_set(were, now.sets.get(name, ()), pks)
+    for name, members in spec.sets.items():
+        if name in mine.sets:
+            were = base.sets.get(name, ()) if base is not None else ()
+            sets[name] = _merge_set(members, were, now.sets.get(name, ()), mine.sets[name])
     return replace(mine, fields=fields, sets=sets), contested
 
 
-def _merge_set(base: set[Json], now: tuple[Json, ...], mine: tuple[Json, ...]) -> tuple[Json, ...]:
-    are, wanted = set(now), set(mine)
-    if are == base:
+def _merge_set(
+    spec: SetSpec, base: tuple[Json, ...], now: tuple[Json, ...], mine: tuple[Json, ...]
+) -> tuple[Json, ...]:
+    if set(now) == set(base):
         return mine
-    kept = tuple(pk for pk in now if pk in wanted or pk not in base)
-    return kept + tuple(pk for pk in mine if pk not in are and pk not in base)
+    were, are, wanted = spec.distinct(base), spec.distinct(now), spec.distinct(mine)
+    kept = tuple(pk for each, pk in are.items() if each in wanted or each not in were)
+    new = (pk for each, pk in wanted.items() if each not in are and each not in were)
+    return (*kept, *new)
 
 
 def _same(one: Node, other: Node, *, apart_from: str | None = None) -> bool:
-    """Tell whether two nodes hold the same at the same place, whatever their ranks."""
+    """Tell whether two nodes hold the same at the same place, whatever their ranks.
+
+    Of sets those of `one` count: it may be older than the others.
+    """
     names = {*one.fields, *other.fields} - {apart_from}
     return (
         _place(one) == _place(other)
         and all(one.fields.get(name) == other.fields.get(name) for name in names)
         and {n: set(pks) for n, pks in one.sets.items()}
-        == {n: set(pks) for n, pks in other.sets.items()}
+        == {n: set(other.sets.get(n, ())) for n in one.sets}
     )
 
 
@@ -255,7 +264,13 @@ class _Merger:
         fails = self._policy is ConflictPolicy.FAIL
         if now is None or self._is_dropped(key) or (fails and key in self._gone):
             return
-        merged, contested = merge_node(base, now, mine, insist=self._policy is ConflictPolicy.MINE)
+        merged, contested = merge_node(
+            self._cluster.nodes[mine.type],
+            base,
+            now,
+            mine,
+            insist=self._policy is ConflictPolicy.MINE,
+        )
         self._updated[key] = (now, merged)
         for name in contested if fails else ():
             self._conflict(
@@ -424,4 +439,4 @@ class _Merger:
         now = self._saved.nodes.get(node.key)
         if node.key in self._updated or now is None:
             return node
-        return merge_node(node, now, node, insist=False)[0]
+        return merge_node(self._cluster.nodes[node.type], node, now, node, insist=False)[0]

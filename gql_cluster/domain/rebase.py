@@ -222,7 +222,7 @@ class _Rebase:
             if now is None and base is None and not node.removed:
                 after[key] = node
             elif now is not None and base is not None and _is_at(base, now):
-                mine, _ = merge_node(base, now, node, insist=True)
+                mine, _ = merge_node(self._cluster.nodes[node.type], base, now, node, insist=True)
                 after[key] = replace(mine, removed=node.removed)
 
     def _grave(self, node: Node) -> str | None:

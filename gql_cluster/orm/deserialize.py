@@ -52,6 +52,7 @@ def root_pk(cluster: Cluster, data: object) -> Json:
 def read_new(cluster: Cluster, data: object) -> NewNode:
     """Return the root of a new cluster. Raises `InvalidChangeError`, with all that is wrong."""
     reader = _Reader(cluster, ())
+    reader.look_up_tags(data)
     at = _At(type_name=cluster.name, key=ROOT_KEY)
     pk = reader.pk(at, data)
     if pk is not None:
@@ -69,6 +70,7 @@ def read_saved(cluster: Cluster, data: object, base: Sequence[Node]) -> list[Cha
     wrong.
     """
     reader = _Reader(cluster, base)
+    reader.look_up_tags(data)
     root = reader.node(_At(type_name=cluster.name, key=ROOT_KEY), data, base[0], base[0].pk)
     reader.check_outside()
     reader.refuse()
@@ -103,6 +105,7 @@ class _Reader:
     _problems: list[Problem] = field(default_factory=list)
     _outside: Outside[_At] = field(default_factory=Outside)
     _below: dict[tuple[str, str], list[Node]] = field(default_factory=lambda: defaultdict(list))
+    _tag_names: dict[tuple[str, str], dict[str, Json]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for node in self.base:
@@ -246,10 +249,31 @@ class _Reader:
                 self._wrong(at, " ".join(exc.messages), name)
         return tuple(dict.fromkeys(found))
 
+    def look_up_tags(self, data: object) -> None:
+        """Look up the tags that rows lead to, in a query a set."""
+        found: dict[tuple[str, str], list[Json]] = defaultdict(list)
+        self._collect_tags(self.cluster.name, data, found)
+        for (type_name, name), pks in found.items():
+            names = tag_names_of(self.cluster.models[type_name], name, pks)
+            self._tag_names[type_name, name] = dict(zip(map(str, pks), names, strict=True))
+
+    def _collect_tags(
+        self, type_name: str, data: object, found: dict[tuple[str, str], list[Json]]
+    ) -> None:
+        spec, model = self.cluster.spec.nodes[type_name], self.cluster.models[type_name]
+        for name, value in data.items() if isinstance(data, dict) else ():
+            rows = value if isinstance(value, list) else []
+            if name in spec.relations:
+                for each in rows:
+                    self._collect_tags(spec.relations[name].child, each, found)
+            elif name not in spec.sets and (tags := set_behind(model, name)) is not None:
+                found[type_name, tags] += [row.get("tag") for row in rows if isinstance(row, dict)]
+
     def _tagged(self, at: _At, accessor: str, name: str, value: Json) -> tuple[Json, ...]:
         """Read the rows between a node and its tags, as modelcluster writes them."""
         rows = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-        names = tag_names_of(self.cluster.models[at.type_name], name, [r.get("tag") for r in rows])
+        known = self._tag_names.get((at.type_name, name), {})
+        names = [known.get(str(row.get("tag"))) for row in rows]
         if not isinstance(value, list) or len(rows) < len(value) or None in names:
             self._wrong(at, f"“{accessor}” takes rows with the primary keys of tags.", accessor)
         return tuple(dict.fromkeys(each for each in names if each is not None))

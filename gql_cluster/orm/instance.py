@@ -152,8 +152,9 @@ def attach(
     plain = _plain(type(instance), tuple(spec.sets))
     if plain:
         instance.__dict__["_prefetched_objects_cache"] = _Prefetched(plain, read)
-    if isinstance(instance, ClusterableModel):
-        names = _deferred(type(instance), tuple(spec.relations), tuple(spec.sets))
+    names = _deferred(type(instance), tuple(spec.relations), tuple(spec.sets))
+    if names or isinstance(instance, ClusterableModel):
+        # modelcluster's own sets defer on plain models, too.
         instance.__dict__["_cluster_related_objects"] = _Related(names, read)
 
 

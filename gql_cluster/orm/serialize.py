@@ -73,9 +73,10 @@ def _add_sets(family: Family, instance: Model, data: Any) -> None:
     spec = family.cluster.spec.nodes[at.node.type]
     for name in spec.sets:
         field: Any = type(instance)._meta.get_field(name)
-        if not isinstance(field, ParentalManyToManyField):
+        if name not in data or not isinstance(field, ParentalManyToManyField):
             data.pop(members_of(type(instance), name).accessor, None)
-            data[name] = list(at.node.sets.get(name, ()))
+            if name in at.node.sets:  # else the draft is older than the set, and does not know
+                data[name] = list(at.node.sets[name])
     for name in spec.relations:
         children = instance.__dict__["_cluster_related_objects"][name]
         for child, below in zip(children, data[name], strict=True):

@@ -16,7 +16,7 @@ from modelcluster.fields import ParentalManyToManyField
 
 from gql_cluster.domain.node import Json
 from gql_cluster.orm.codec import decode, encoder, parse, pk_field
-from gql_cluster.orm.kinds import can_be_staged, is_tags
+from gql_cluster.orm.kinds import can_be_staged, ignores_case, is_tags
 
 
 class Members(Protocol):
@@ -91,7 +91,7 @@ class _ManyToMany:
 
     def load(self, where: Mapping[str, Any], using: str) -> dict[Json, tuple[Json, ...]]:
         ends = (self._field.m2m_field_name(), self._field.m2m_reverse_field_name())
-        rows = self._rows(where, using).order_by("pk").values_list(*(f"{end}_id" for end in ends))
+        rows = self._rows(where, using).order_by("pk").values_list(*(f"{end}__pk" for end in ends))
         return _grouped(self._field.model, rows, encoder(self._key))
 
     def _rows(self, where: Mapping[str, Any], using: str) -> QuerySet[Any]:
@@ -109,16 +109,26 @@ class _ManyToMany:
     def live(self, instance: Model, using: str) -> Mapping[Json, Model]:
         encode = encoder(self._key)
         member = self._field.m2m_reverse_field_name()
-        members = self._rows({"pk": instance.pk}, using).values(member)
+        members = self._rows({"pk": instance.pk}, using).values(f"{member}__pk")
         rows = self._target._default_manager.using(using).filter(pk__in=members)
         return {encode(row.pk): row for row in rows}
 
     def save(self, instance: Model, added: Sequence[Json], removed: Sequence[Json]) -> None:
         manager = self._manager(instance)
         if removed:
-            manager.remove(*(decode(self._key, member) for member in removed))
+            manager.remove(*self._named(removed))
         if added:
-            manager.add(*(decode(self._key, member) for member in added))
+            manager.add(*self._named(added))
+
+    def _named(self, members: Sequence[Json]) -> list[Any]:
+        """Return members as the manager takes them: primary keys, or objects for another key."""
+        pks = [decode(self._key, member) for member in members]
+        end = self._field.remote_field.through._meta.get_field(self._field.m2m_reverse_field_name())
+        return (
+            pks
+            if end.target_field.primary_key
+            else [*self._target._base_manager.filter(pk__in=pks)]
+        )
 
     def _manager(self, instance: Any) -> Any:
         manager = getattr(instance, self._field.name)
@@ -164,9 +174,10 @@ class _Tags:
     def save(self, instance: Model, added: Sequence[Json], removed: Sequence[Json]) -> None:
         # As modelcluster does: a row's own delete() and save(), and no m2m_changed.
         using = instance._state.db or "default"
-        items = {item.tag.name: item for item in self._items(instance, using)}
+        fold = str.casefold if ignores_case(self._field) else str
+        items = {fold(item.tag.name): item for item in self._items(instance, using)}
         for name in removed:
-            if (item := items.pop(name, None)) is not None:
+            if (item := items.pop(fold(str(name)), None)) is not None:
                 item.delete()
         if added:
             manager = getattr(instance, self._field.name)
