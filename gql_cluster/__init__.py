@@ -1,6 +1,7 @@
 """Live, collaborative drafts of django-modelcluster models over GraphQL.
 
-`Schema` makes the GraphQL schema of some clusters; `type` declares the mirror type of a model.
+`Schema` makes the GraphQL schema of some clusters; `type` declares the mirror type of a model, and
+`rows` a list in it that a manager of the model makes.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gql_cluster.api.fields import rows
     from gql_cluster.api.mirror import mirror as type  # noqa: A004 - as strawberry.type
     from gql_cluster.api.schema import Schema
 
-__all__ = ["Schema", "type"]
+__all__ = ["Schema", "rows", "type"]
 
 _PLACES = {
+    "rows": ("gql_cluster.api.fields", "rows"),
     "Schema": ("gql_cluster.api.schema", "Schema"),
     "type": ("gql_cluster.api.mirror", "mirror"),
 }

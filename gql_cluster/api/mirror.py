@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import strawberry
 import strawberry_django
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
 from strawberry import relay
 from strawberry.types.base import get_object_definition
@@ -159,8 +160,8 @@ def _complete(cls: Any, model: type[Model]) -> None:
     definition.fields.sort(key=lambda field: field.python_name not in {"_id", *OWN_NAMES})
     names = {field.python_name for field in definition.fields}
     columns = {field.name: field for field in model._meta.concrete_fields}
-    to_many = {
-        getattr(field, "get_accessor_name", lambda f=field: f.name)()
+    to_many: dict[str, Any] = {
+        getattr(field, "get_accessor_name", lambda f=field: f.name)(): field.related_model
         for field in model._meta.get_fields()
         if field.one_to_many or field.many_to_many
     }
@@ -170,6 +171,11 @@ def _complete(cls: Any, model: type[Model]) -> None:
         if not isinstance(field, MirrorField):
             continue
         name = field.django_name or ""
+        if field.rows is not None:
+            where = f"{cls.__name__}.{field.python_name}"
+            if name not in to_many:
+                raise ImproperlyConfigured(f"{where}: “{name}” is no list of {model._meta.label}.")
+            field.rows = field.rows.of(to_many[name], where)
         if tags_named(model, name):
             field.store |= OptimizerStore.with_hints(prefetch_related=[name])
         column = columns.get(field.django_name or "")
@@ -178,6 +184,7 @@ def _complete(cls: Any, model: type[Model]) -> None:
         connection = f"{field.python_name}_connection"
         if (
             field.django_name in to_many
+            and not tags_named(model, name)
             and field.base_resolver is None
             and not field.extensions
             and connection not in names
