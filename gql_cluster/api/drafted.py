@@ -15,7 +15,7 @@ from django.db.models.expressions import DatabaseDefault
 from gql_cluster.api import loaders
 from gql_cluster.api.inmemory import Selection, page, select
 from gql_cluster.api.lookups import unsupported
-from gql_cluster.api.rows import EVERY
+from gql_cluster.api.rows import EVERY, Choice
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Want
@@ -77,9 +77,8 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
     view, model = ask.view, ask.view.cluster.models[relation.child]
     await view.load_family(ask.node.key, relation.name)
     nodes = await _visible(ask, view.children(ask.node.key, relation.name), model)
-    rows = ask.field.rows
     selection = Selection(
-        choice=EVERY if rows is None else rows.choose(rows.take(arguments)),
+        choice=await _choice(ask, arguments),
         filters=arguments.get("filters"),
         ordering_type=ask.field.get_ordering(),
         ordering=arguments.get("ordering"),
@@ -90,6 +89,12 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
         return [_child(view, relation, node) for node in page(nodes, pagination)]
     children = [_child(view, relation, node) for node in nodes]
     return page(await sync_to_async(select)(children, model, selection, ask.info), pagination)
+
+
+async def _choice(ask: Ask, arguments: dict[str, Any]) -> Choice:
+    rows = ask.field.rows
+    # A method of the project's own may query for what it filters by.
+    return EVERY if rows is None else await sync_to_async(rows.choose)(rows.take(arguments))
 
 
 async def _visible(ask: Ask, nodes: list[Node], model: type[Model]) -> list[Node]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Manager, Model, Q, QuerySet
-from graphql import GraphQLError
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.fields.resolver import StrawberryResolver
 
@@ -101,10 +100,9 @@ class Rows:
         named = managers.get(self.name)
         manager: Any = copy(self.model._default_manager if named is None else named)
         manager._queryset_class = _noting(manager._queryset_class)  # noqa: SLF001 - what it asks
-        found = manager.all() if named is not None else getattr(manager, self.name)(**arguments)
-        if not isinstance(found, QuerySet):
-            message = f"“{self.name}” of {self.model._meta.label} returned no queryset."
-            raise GraphQLError(message, extensions={"code": "INTERNAL"})
+        found: QuerySet[Any] = (
+            getattr(manager, self.name)(**arguments) if named is None else manager.all()
+        )
         return found
 
 
@@ -137,15 +135,21 @@ def _choice(rows: QuerySet[Any]) -> Choice | None:
     """Return what was written down; None where the rows were narrowed in any other way, too."""
     if not isinstance(rows, _Notes):
         return None
-    choice = Choice(filters=rows.noted, order=tuple(rows.query.order_by))
-    query, again = rows.query, _apply(rows.model._base_manager.all(), choice).query
-    is_all = (
-        query.where == again.where
-        and query.standard_ordering
-        and not (query.annotations or query.extra_order_by or query.extra_tables)
-        and not (query.distinct or query.is_sliced or query.combinator)
-    )
-    return choice if is_all else None
+    query = rows.query
+    if (
+        query.annotations
+        or query.distinct
+        or query.is_sliced
+        or query.combinator
+        or query.extra
+        or query.extra_tables
+        or query.extra_order_by
+        or not query.standard_ordering
+    ):
+        return None
+    choice = Choice(filters=rows.noted, order=tuple(query.order_by))
+    again = _apply(rows.model._base_manager.all(), choice)
+    return choice if query.where == again.query.where else None
 
 
 def _apply(queryset: QuerySet[Any], choice: Choice) -> QuerySet[Any]:
