@@ -148,7 +148,7 @@ class Shelf:
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_tables")]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _tables(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
     del django_db_setup
     with django_db_blocker.unblock(), connection.schema_editor() as editor:
@@ -173,7 +173,8 @@ def library() -> Any:
         ("DDD", "Bob", 1949),
     ):
         book = book_model.objects.create(library=library, title=title, author=author, year=year)
-        loan_model.objects.create(book=book, to="Eve" if author else "Kim")
+        for _ in range(2):
+            loan_model.objects.create(book=book, to="Eve" if author else "Kim")
     return library
 
 
