@@ -248,6 +248,23 @@ def test_what_only_a_database_can_tell_is_refused_of_a_draft(
     assert "can't be evaluated on a draft" in error.message
 
 
+def test_lists_of_one_relation_are_kept_apart(schema: strawberry.Schema, library: Any) -> None:
+    """Those asked for together, each of its own library."""
+    other = library_model.objects.create(name="Other")
+    book_model.objects.create(library=other, title="ZZ", author="Ann", year=1900)
+    asked = 'books { title } old { title } long { title } a: of(author: "Ann") { title }'
+    data = run(schema, f'{{ librarys {{ pk {asked} b: of(author: "Bob") {{ title }} }} }}')
+    lists = {each.pop("pk"): [titles(each[name]) for name in each] for each in data["librarys"]}
+    assert lists[str(library.pk)] == [
+        ["A", "BB", "C", "DDD"],
+        ["BB", "DDD"],
+        ["DDD", "BB"],
+        ["A", "BB"],
+        ["DDD"],
+    ]
+    assert lists[str(other.pk)] == [["ZZ"], ["ZZ"], ["ZZ"], ["ZZ"], []]
+
+
 @pytest.mark.parametrize("asked", ["old", 'of(author: "Ann")', "long", "lent"])
 def test_a_list_costs_one_query_for_all(
     schema: strawberry.Schema, library: Any, asked: str
