@@ -36,6 +36,10 @@ class Choice:
 
 EVERY = Choice()
 
+OF_EVERY_LIST = frozenset(
+    {"filters", "order", "ordering", "pagination", "first", "last", "before", "after", "info"}
+)
+
 
 class Rows:
     """The rows that a manager of a model finds, or a method of its default manager."""
@@ -48,10 +52,17 @@ class Rows:
     def of(self, model: type[Model], where: str) -> Rows:
         """Return the same for a model; raises `ImproperlyConfigured` where it has no such rows."""
         made = Rows(self.name, model)
-        if self.name not in model._meta.managers_map and not callable(made._method):
+        if made._is_manager:
+            return made
+        if not callable(made._method):
             raise ImproperlyConfigured(
                 f"{where}: {model._meta.label} has no manager “{self.name}”, and its default "
                 "manager has no such method."
+            )
+        taken = OF_EVERY_LIST.intersection(inspect.signature(made._method).parameters)
+        if taken:
+            raise ImproperlyConfigured(
+                f"{where}: “{self.name}” takes “{min(taken)}”, as every list does."
             )
         return made
 
@@ -63,13 +74,17 @@ class Rows:
         return self._model
 
     @property
+    def _is_manager(self) -> bool:
+        return self.name in self.model._meta.managers_map
+
+    @property
     def _method(self) -> Any:
         return getattr(type(self.model._default_manager), self.name, None)
 
     @cached_property
     def arguments(self) -> Sequence[StrawberryArgument]:
         """What the method takes, as arguments of a field; a manager takes nothing."""
-        if self._model is None or self.name in self.model._meta.managers_map:
+        if self._model is None or self._is_manager:
             return ()
         # Django wraps a queryset's method for its manager, and hides where its types are named.
         return StrawberryResolver(inspect.unwrap(self._method)).arguments
@@ -96,12 +111,11 @@ class Rows:
         return choice
 
     def _ask(self, arguments: Mapping[str, Any]) -> QuerySet[Any]:
-        managers: Mapping[str, Manager[Any]] = self.model._meta.managers_map
-        named = managers.get(self.name)
-        manager: Any = copy(self.model._default_manager if named is None else named)
+        default: Manager[Any] = self.model._default_manager
+        manager: Any = copy(self.model._meta.managers_map.get(self.name, default))
         manager._queryset_class = _noting(manager._queryset_class)  # noqa: SLF001 - what it asks
         found: QuerySet[Any] = (
-            getattr(manager, self.name)(**arguments) if named is None else manager.all()
+            manager.all() if self._is_manager else getattr(manager, self.name)(**arguments)
         )
         return found
 

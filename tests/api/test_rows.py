@@ -53,6 +53,10 @@ with isolate_apps("schema.films"):
             """Turn the order."""
             return self.order_by("year").reverse()
 
+        def newest(self, first: int) -> Any:
+            """Take what a connection takes."""
+            return self.order_by("-year")[:first]
+
         def lent(self) -> Any:
             """Look at children's children."""
             return self.filter(loans__to="Eve").distinct()
@@ -288,6 +292,12 @@ def test_a_wrong_declaration_is_told() -> None:
         @gql_cluster.type(library_model)
         class Lost:
             lost: list[Volume] = gql_cluster.rows("books", "missing")
+
+    with pytest.raises(ImproperlyConfigured, match=r"Both\.both: “newest” takes “first”"):
+
+        @gql_cluster.type(library_model)
+        class Both:
+            both: list[Volume] = gql_cluster.rows("books", "newest")
 
     with pytest.raises(ImproperlyConfigured, match=r"Gone\.gone: “name” is no list of"):
 
