@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from channels.layers import get_channel_layer
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name
-from django.db import models
+from django.db.models import CompositePrimaryKey, IntegerField
+from django.urls import get_resolver
 from modelcluster.models import ClusterableModel, get_all_child_relations
 
 from gql_cluster import conf
-
-_KNOWN = (
-    models.BinaryField,
-    models.BooleanField,
-    models.CharField,
-    models.DateField,
-    models.DecimalField,
-    models.DurationField,
-    models.FileField,
-    models.FilePathField,
-    models.FloatField,
-    models.ForeignKey,
-    models.GeneratedField,
-    models.GenericIPAddressField,
-    models.IntegerField,
-    models.JSONField,
-    models.TextField,
-    models.TimeField,
-    models.UUIDField,
-)
+from gql_cluster.api.registry import served_columns
+from gql_cluster.api.scalars import is_known
+from gql_cluster.orm.describe import AnyField
 
 
 @register()
@@ -65,17 +50,27 @@ def check_models(app_configs: object, **kwargs: object) -> list[CheckMessage]:
     children = {
         relation.related_model for root in roots for relation in get_all_child_relations(root)
     }
+    served = _served()
+    models = {*children, *(column.model for column in served)}.difference(roots)
     messages: list[CheckMessage] = []
-    for model in dict.fromkeys([*roots, *sorted(children, key=lambda each: each._meta.label)]):
+    for model in [*roots, *sorted(models, key=lambda each: each._meta.label)]:
         messages += _order_problems(model)
-        messages += _field_problems(model)
+        messages += _key_problems(model, served)
+        messages += _field_problems(model, served)
     return messages
+
+
+def _served() -> set[AnyField]:
+    """Return the columns that the project's schemas serve; its URLs make the schemas."""
+    if getattr(settings, "ROOT_URLCONF", None):
+        get_resolver().url_patterns  # noqa: B018 - it imports them
+    return served_columns()
 
 
 def _order_problems(model: Any) -> Iterator[CheckMessage]:
     name = getattr(model, "sort_order_field", None)
     if isinstance(name, str) and not any(
-        field.name == name and isinstance(field, models.IntegerField)
+        field.name == name and isinstance(field, IntegerField)
         for field in model._meta.concrete_fields
     ):
         yield Error(
@@ -86,12 +81,32 @@ def _order_problems(model: Any) -> Iterator[CheckMessage]:
         )
 
 
-def _field_problems(model: Any) -> Iterator[CheckMessage]:
+def _key_problems(model: Any, served: Container[AnyField]) -> Iterator[CheckMessage]:
+    pk = model._meta.pk
+    if isinstance(pk, CompositePrimaryKey) and any(
+        field in served for field in model._meta.concrete_fields
+    ):
+        yield Error(
+            "A composite primary key can't be in a cluster: a node is named by one value.",
+            hint="Give the model a primary key of one field, and a UniqueConstraint on these.",
+            obj=model,
+            id="gql_cluster.E004",
+        )
+
+
+def _field_problems(model: Any, served: Container[AnyField]) -> Iterator[CheckMessage]:
+    """Tell of fields of unknown types: an error where they are served, else it may become one."""
     for field in model._meta.concrete_fields:
-        if not isinstance(field, _KNOWN):
-            yield Warning(
-                f"A draft keeps {field.name!r} as the text that its get_prep_value() gives.",
-                hint="See that to_python() reads that text, or the field can't be in a draft.",
-                obj=field,
-                id="gql_cluster.W002",
-            )
+        if is_known(field):
+            continue
+        level, number = (Error, "E003") if field in served else (Warning, "W002")
+        name = type(field).__name__
+        yield level(
+            f"{field.name!r} is of a type that has none in GraphQL: {name}.",
+            hint=(
+                f"Call gql_cluster.register_field({name}, type=...) in AppConfig.ready(), or "
+                "derive it from a field of Django's."
+            ),
+            obj=field,
+            id=f"gql_cluster.{number}",
+        )

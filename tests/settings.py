@@ -4,4 +4,4 @@ from config.settings import *  # noqa: F403 - all of them
 from config.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.clusters", "tests.festival"]
-MIGRATION_MODULES = {"clusters": None, "festival": None}
+MIGRATION_MODULES = {"clusters": None}

@@ -10,17 +10,28 @@ from typing import Any
 import strawberry
 import strawberry_django
 from django.db.models import ForeignKey, Model
+from strawberry.types.base import get_object_definition
 from strawberry_django.fields import filter_types
 from strawberry_django.fields.filter_order import filter_field
 from strawberry_django.fields.filter_types import BaseFilterLookup
 from strawberry_django.ordering import Ordering
 
 from gql_cluster.api.choices import enum_of
-from gql_cluster.api.scalars import scalar_of
+from gql_cluster.api.scalars import describe_field, scalar_of
+from gql_cluster.api.wire import BigInt
+from gql_cluster.orm.codec import is_coded
 from gql_cluster.orm.describe import AnyField
 
+_OPERATORS = {
+    "pk": "The primary key.",
+    "AND": "And this holds, too.",
+    "OR": "Or else this holds.",
+    "NOT": "And this does not hold.",
+    "DISTINCT": "Each one once.",
+}
 
-@strawberry.input
+
+@strawberry.input(description="Filters by a text.")
 class TextFilterLookup(BaseFilterLookup[str]):
     """strawberry-django's lookups of text without the regular expressions.
 
@@ -48,18 +59,27 @@ def make_filter(model: type[Model], name: str, fields: Mapping[str, AnyField]) -
         lookup = _lookup(field)
         if lookup is not None:
             annotations[field_name] = lookup | None
-    return strawberry_django.filter_type(model, name=f"{name}Filter")(
-        _class(f"{name}Filter", annotations)
-    )
+    description = f"Which {model._meta.verbose_name_plural} are asked for: all of it must hold."
+    made = strawberry_django.filter_type(model, name=f"{name}Filter", description=description)
+    return _described(made(_class(f"{name}Filter", annotations)), fields)
 
 
 def make_order(model: type[Model], name: str, fields: Mapping[str, AnyField]) -> Any:
     """Return the ordering of a type, by its primary key and these fields."""
     names = ["pk", *(name for name, field in fields.items() if is_sortable(field))]
     annotations = dict.fromkeys(names, Ordering)
-    return strawberry_django.order_type(model, name=f"{name}Order")(
-        _class(f"{name}Order", annotations)
-    )
+    description = f"What {model._meta.verbose_name_plural} are ordered by: one field."
+    made = strawberry_django.order_type(model, name=f"{name}Order", description=description)
+    return _described(made(_class(f"{name}Order", annotations)), fields)
+
+
+def _described(input_type: Any, fields: Mapping[str, AnyField]) -> Any:
+    """Describe the members of an input as the columns that they are about."""
+    for member in get_object_definition(input_type, strict=True).fields:
+        column = fields.get(member.python_name)
+        text = _OPERATORS.get(member.python_name)
+        member.description = text if column is None else describe_field(column)
+    return input_type
 
 
 def is_sortable(field: AnyField) -> bool:
@@ -70,13 +90,16 @@ def is_sortable(field: AnyField) -> bool:
 def _lookup(field: AnyField) -> Any:
     """Return the input that filters by a field, None where it can't be filtered by."""
     scalar = scalar_of(field)
+    if is_coded(field):
+        return None
     if scalar is str:
         return TextFilterLookup
     if scalar in {strawberry.ID, uuid.UUID} or enum_of(field) is not None:
         exact: Any = BaseFilterLookup
         return exact[scalar]
-    if scalar is dt.timedelta:
-        return filter_types.ComparisonFilterLookup[dt.timedelta]
+    if scalar in {dt.timedelta, BigInt}:
+        comparison: Any = filter_types.ComparisonFilterLookup
+        return comparison[scalar]
     lookup: Any = filter_types.type_filter_map.get(scalar)
     return lookup[scalar] if getattr(lookup, "__parameters__", ()) else lookup
 

@@ -13,6 +13,7 @@ from modelcluster.fields import ParentalKey
 from strawberry.annotation import StrawberryAnnotation
 
 from gql_cluster.api.fields import MirrorField
+from gql_cluster.api.labels import label_field, label_name, label_type
 from gql_cluster.api.mirror import OWN_NAMES, mirror
 from gql_cluster.api.scalars import describe_field, type_of
 from gql_cluster.domain.spec import NodeSpec
@@ -86,6 +87,10 @@ def _add_column(members: _Members, column: AnyField) -> None:
         members.add(column.attname, strawberry.ID | None, column)
     else:
         members.add(column.name, type_of(column), column)
+    name = label_name(column)
+    if name is not None and not hasattr(column.model, name):
+        members.annotations[name] = StrawberryAnnotation(label_type(column))
+        members.found[name] = label_field(column)
 
 
 def _is_parent(model: type[Model], column: AnyField) -> bool:

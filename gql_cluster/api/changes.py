@@ -38,7 +38,7 @@ from gql_cluster.domain.change import (
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.node import Json
 from gql_cluster.domain.spec import ROOT_KEY, NodeSpec
-from gql_cluster.orm.codec import defaults, encode
+from gql_cluster.orm.codec import defaults, encode_given
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.sets import members_of
 
@@ -178,7 +178,7 @@ class _Reader:
         if given is None and not field.null and field.blank and enum_of(field) is not None:
             given = ""  # the blank choice
         try:
-            return encode(field, given)
+            return encode_given(field, given)
         except ValidationError as exc:
             raise self.invalid(" ".join(exc.messages), name) from exc
 

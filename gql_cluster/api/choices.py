@@ -39,7 +39,12 @@ def enum_of(field: AnyField) -> type[Enum] | None:
         return None
     name = field.model.__name__ + pascal_case(field.name)
     make: Any = Enum
-    made: type[Enum] = strawberry.enum(make(name, members, module=__name__))
+    description = (
+        f"What the {field.verbose_name} of {field.model._meta.verbose_name_plural} may be."
+    )
+    made: type[Enum] = strawberry.enum(
+        make(name, members, module=__name__), description=description
+    )
     return made
 
 

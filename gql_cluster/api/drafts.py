@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import strawberry
 import strawberry_django
 from strawberry.relay import Node
+from strawberry.scalars import JSON
 
 from gql_cluster.api.context import caller_of
 from gql_cluster.api.deltas import NodeChange, node_changes
 from gql_cluster.api.errors import ClusterErrorEntry, ConflictEntry
+from gql_cluster.api.exported import shown
 from gql_cluster.api.ids import draft_type
 from gql_cluster.api.pages import LONGEST_PAGE, PAGE, page_size
 from gql_cluster.api.presence import DraftEditor, draft_editors
@@ -28,6 +30,7 @@ from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.service import read
 from gql_cluster.service.dry_run import draft_conflicts, draft_errors
+from gql_cluster.service.export import export
 from gql_cluster.service.log import history
 from gql_cluster.service.presence import editors_of
 from gql_cluster.service.view import View
@@ -47,6 +50,12 @@ async def _cluster(self: Draft) -> Any:
     if root is None:
         raise NotFoundError.of("The draft has expired.")
     return root
+
+
+async def exported(draft: Draft) -> dict[str, Json]:
+    """Return a draft as modelcluster's JSON, as far as the types show it."""
+    data = await export(draft.served.engine, draft.view)
+    return shown(draft.served.registry, draft.view.cluster, data)
 
 
 @strawberry.interface(
@@ -145,6 +154,17 @@ class Draft(Node):
         conflicts = await draft_conflicts(self.served.engine, self.view)
         cluster = self.view.cluster
         return [ConflictEntry(conflict=conflict, cluster=cluster) for conflict in conflicts]
+
+    @strawberry.field(
+        description=(
+            "The cluster as it is staged, in the form of django-modelcluster's "
+            "`serializable_data()`, by the models' own names: what opening takes as `json`. What "
+            "the types do not show to everybody is not in it."
+        )
+    )
+    async def json(self) -> JSON:
+        """Return the draft as modelcluster's JSON."""
+        return await exported(self)  # type: ignore[return-value]
 
     @strawberry.field(description="The sessions that watch it now, the longest first.")
     async def editors(self) -> list[DraftEditor]:

@@ -65,6 +65,16 @@ class ClusterErrorEntry:
         """Name what kind of problem it is."""
         return ErrorCode[self.problem.code.name]
 
+    @strawberry.field(
+        description=(
+            "Django's own code of what is not valid, such as `required`, `unique` or "
+            "`too_many_forms`; null where there is none."
+        )
+    )
+    def reason(self) -> str | None:
+        """Name Django's code."""
+        return self.problem.reason
+
     @strawberry.field(description="For people.")
     def message(self) -> str:
         """Say what is wrong."""

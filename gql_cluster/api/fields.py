@@ -27,6 +27,7 @@ from strawberry_django.utils.typing import unwrap_type
 from gql_cluster.api import drafted, prefetched
 from gql_cluster.api.drafted import Ask
 from gql_cluster.api.rows import Rows
+from gql_cluster.orm.codec import encoder, is_coded
 from gql_cluster.orm.instance import bound
 from gql_cluster.orm.kinds import tag_names, tags_named
 from gql_cluster.service.view import View
@@ -100,14 +101,19 @@ class MirrorField(StrawberryDjangoField):
 
     @cached_property
     def shown(self) -> Callable[[Any], object] | None:
-        """What makes the value of a choice or of tags what is served; None for all others."""
-        owner = self.origin_django_type
-        if owner is not None and tags_named(owner.model, self.django_name or self.python_name):
+        """What makes the values those that clients know; None where they know the field's own."""
+        model: Any = getattr(self.origin_django_type, "model", None)
+        name = self.django_name or self.python_name
+        if model is not None and tags_named(model, name):
             return tag_names
         type_: object = self.type
         while isinstance(type_, StrawberryContainer):
             type_ = type_.of_type
-        return _choice if isinstance(type_, StrawberryEnumDefinition) else None
+        if isinstance(type_, StrawberryEnumDefinition):
+            return _choice
+        columns = model._meta.concrete_fields if model is not None and self.is_mirrored else ()
+        column = next((column for column in columns if column.name == name), None)
+        return encoder(column) if column is not None and is_coded(column) else None
 
     @cached_property
     def is_mirrored(self) -> bool:

@@ -10,6 +10,7 @@ import strawberry
 import strawberry_django
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
+from django.utils.text import capfirst
 from strawberry import relay
 from strawberry.types.base import get_object_definition
 from strawberry_django.fields.field import StrawberryDjangoField
@@ -19,8 +20,10 @@ from strawberry_django.utils.typing import get_strawberry_annotations, is_auto
 from typing_extensions import dataclass_transform
 
 from gql_cluster.api.arguments import make_filter, make_order
+from gql_cluster.api.children import Children, checked_limits, declare_limits
 from gql_cluster.api.fields import MirrorField, connection_of
 from gql_cluster.api.ids import draft_type, local_id
+from gql_cluster.api.labels import label_field, label_name, label_type
 from gql_cluster.api.scalars import describe_field, description_of, type_of
 from gql_cluster.orm.describe import AnyField
 from gql_cluster.orm.instance import bound
@@ -64,21 +67,24 @@ def _key(root: strawberry.Parent[Any]) -> strawberry.ID | None:
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry_django.field,))
-def mirror(
+def mirror(  # noqa: PLR0913 - all by name, as in strawberry_django.type
     model: type[Model],
     *,
     name: str | None = None,
     description: str | None = None,
     filters: type | Any | None = strawberry.UNSET,
     ordering: type | Any | None = strawberry.UNSET,
+    children: Mapping[str, Children] | None = None,
     **options: Any,
 ) -> Callable[[type[T]], type[T]]:
     """Declare the mirror of a model, as `strawberry_django.type` does, and fit for drafts.
 
     `id`, `pk` and `key` are added; a to-many relation gets a connection beside it. Filters and
     orderings that are not given are made of the fields that are declared without a permission;
-    None is for none. `options` are those of `strawberry_django.type`.
+    None is for none. `children` says by a relation's name how many children a commit takes in
+    it. `options` are those of `strawberry_django.type`.
     """
+    limits = checked_limits(model, children or {})
 
     def decorate(cls: type[T]) -> type[T]:
         made = _with_bases(cls)
@@ -97,6 +103,7 @@ def mirror(
             **options,
         )(made)
         _complete(declared, model)
+        declare_limits(declared, limits)
         definition = declared.__strawberry_django_definition__
         fields = _plain_fields(declared, model)
         type_name = get_object_definition(declared, strict=True).name
@@ -139,8 +146,9 @@ def _holds(cell: CellType, cls: type[Any]) -> bool:
 
 
 def _resolve_auto(cls: type[Any], model: type[Model]) -> None:
-    """Give each `auto` of a column the type that a bare mirror gives it; `id` is ours."""
+    """Give each `auto` of a column or a label what a bare mirror gives it; `id` is ours."""
     columns: dict[str, Any] = {field.name: field for field in model._meta.concrete_fields}
+    labelled = {label_name(field): field for field in columns.values()}
     for name, annotation in get_strawberry_annotations(cls).items():
         if not is_auto(annotation.annotation):
             continue
@@ -152,6 +160,9 @@ def _resolve_auto(cls: type[Any], model: type[Model]) -> None:
             cls.__annotations__[name] = list[str]
         elif field is not None and not isinstance(field, ForeignKey):
             cls.__annotations__[name] = type_of(field)
+        elif name in labelled and given is None and not hasattr(model, name):
+            cls.__annotations__[name] = label_type(labelled[name])
+            setattr(cls, name, label_field(labelled[name]))
 
 
 def _complete(cls: Any, model: type[Model]) -> None:
@@ -181,6 +192,8 @@ def _complete(cls: Any, model: type[Model]) -> None:
         column = columns.get(field.django_name or "")
         if field.description is None and column is not None:
             field.description = describe_field(column)
+        elif field.description is None and field.django_name in to_many:
+            field.description = capfirst(str(to_many[field.django_name]._meta.verbose_name_plural))
         connection = f"{field.python_name}_connection"
         if (
             field.django_name in to_many

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypedDict
 
 import strawberry
+from strawberry.scalars import JSON
 
 from gql_cluster.api import ids
 from gql_cluster.api.changes import to_changes, to_root
 from gql_cluster.api.context import caller_of
 from gql_cluster.api.draft_mutations import draft_fields
+from gql_cluster.api.excluded import to_paths
 from gql_cluster.api.inputs import InputTypes
 from gql_cluster.api.payloads import Payloads, answered
 from gql_cluster.api.presence import focus_field
@@ -24,6 +27,7 @@ from gql_cluster.api.requests import (
 )
 from gql_cluster.api.served import Served
 from gql_cluster.api.sharing import sharing_fields
+from gql_cluster.api.values import graphql_name
 from gql_cluster.domain.error import ConflictPolicy, InvalidChangeError, NotFoundError
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.describe import Cluster
@@ -31,6 +35,7 @@ from gql_cluster.service import session
 from gql_cluster.service.commit import commit
 from gql_cluster.service.edit import edit
 from gql_cluster.service.open import open_copy, open_new, open_saved
+from gql_cluster.service.open_json import open_json
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.view import View
 
@@ -47,12 +52,36 @@ Resume = Annotated[
     bool | None,
     strawberry.argument(description="Return the session's own open draft, if there is one."),
 ]
+Json = Annotated[
+    JSON | None,
+    strawberry.argument(
+        description=(
+            "A cluster as `Draft.json` and django-modelcluster's `serializable_data()` write it: a "
+            "new one, or with the `pk` of a saved one that with its differences, never resumed. "
+            "What does not resolve is in `errors`, and then nothing is opened."
+        )
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    strawberry.argument(
+        description=(
+            "What a copy leaves out: fields and relations, of children by a path such as "
+            "`albums.songs`."
+        )
+    ),
+]
 KeepOpen = Annotated[
     bool | None,
     strawberry.argument(
         description="Let the draft go on from what is saved, instead of closing it."
     ),
 ]
+
+
+class _Source(TypedDict, total=False):
+    pk: str
+    draft_id: str
 
 
 @strawberry.type(description="An editing session, for clients without cookies.")
@@ -101,17 +130,22 @@ class ClusterMutations:
     def open_field(self, inputs: InputTypes) -> Any:
         """Return `openBandDraft`."""
 
-        async def resolve(
+        async def resolve(  # noqa: PLR0913, PLR0917 - the arguments of a field
             info: strawberry.Info,
             pk: Pk = None,
             copy_of: CopyOf = None,
             data: Any = None,
             resume: Resume = True,
+            json: Json = None,
+            exclude: Exclude = None,
         ) -> Any:
             async def work() -> Any:
-                given = [each for each in (pk, copy_of, data) if each is not None]
+                given = [each for each in (pk, copy_of, data, json) if each is not None]
                 if len(given) > 1:
-                    raise InvalidChangeError.of("Give one of “pk”, “copyOf” and “data” at most.")
+                    message = "Give one of “pk”, “copyOf”, “data” and “json” at most."
+                    raise InvalidChangeError.of(message)
+                if exclude and copy_of is None:
+                    raise InvalidChangeError.of("Only a copy leaves something out.")
                 caller = caller_of(info)
                 engine = self._served.engine
                 if pk is not None:
@@ -120,7 +154,11 @@ class ClusterMutations:
                     )
                 elif copy_of is not None:
                     source = self._source(copy_of)
-                    view = await open_copy(engine, caller, self._cluster, **source)
+                    spell = partial(graphql_name, info)
+                    paths = to_paths(self._cluster.spec, exclude or (), spell)
+                    view = await open_copy(engine, caller, self._cluster, **source, exclude=paths)
+                elif json is not None:
+                    view = await open_json(engine, caller, self._cluster, json)
                 else:
                     new = to_root(self._cluster, data)
                     view = await open_new(engine, caller, self._cluster, new)
@@ -132,7 +170,10 @@ class ClusterMutations:
         return mutation_field(
             f"open{self._cluster.name}Draft",
             resolve,
-            "Open a draft: of a saved cluster, a copy, a new one as given, or a new empty one.",
+            (
+                "Open a draft: of a saved cluster, a copy, a new one as given, what was exported, "
+                "or a new empty one."
+            ),
             self._payloads.edited,
             data=new_type | None,
         )
@@ -208,7 +249,7 @@ class ClusterMutations:
     def _opened(self, view: View) -> Any:
         return self._payloads.of(Outcome(view=view, entry=None))
 
-    def _source(self, text: str) -> dict[str, str]:
+    def _source(self, text: str) -> _Source:
         """Return what to copy: a draft, or the primary key of a saved cluster."""
         type_name = self._served.registry.name_of(self._cluster.model)
         match self._served.parse(text):

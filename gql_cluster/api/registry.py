@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
@@ -14,9 +15,18 @@ from strawberry_django.fields.field import StrawberryDjangoField
 from strawberry_django.utils.typing import has_django_definition
 
 from gql_cluster.api.bare import node_mirror, plain_mirror
+from gql_cluster.api.children import limited
 from gql_cluster.api.mirror import Mirror
-from gql_cluster.orm.describe import Cluster, describe
+from gql_cluster.orm.describe import AnyField, Cluster, describe
 from gql_cluster.orm.kinds import can_be_staged, is_tags
+
+_MADE: WeakSet[Registry] = WeakSet()
+"""Those of the schemas of this process, for the system checks."""
+
+
+def served_columns() -> set[AnyField]:
+    """Return the columns that the schemas made so far serve."""
+    return {column for registry in _MADE for column in registry.columns()}
 
 
 class Registry:
@@ -36,6 +46,17 @@ class Registry:
             self._describe(each if issubclass(each, Model) else _model_of(each))
         self._names = self._all_names()
         self._make_bare()
+        _MADE.add(self)
+
+    def columns(self) -> Iterator[AnyField]:
+        """Yield what is served of the models: all that nodes hold, and what types show."""
+        nodes = self._nodes()
+        for model, type_ in self._types.items():
+            fields = get_object_definition(type_, strict=True).fields
+            shown = {getattr(field, "django_name", None) for field in fields}
+            for column in model._meta.concrete_fields:
+                if model in nodes or column.name in shown:
+                    yield column
 
     @property
     def types(self) -> Sequence[type[Any]]:
@@ -72,7 +93,7 @@ class Registry:
             raise ImproperlyConfigured(
                 f"{model._meta.label} is no cluster: it is not a ClusterableModel."
             )
-        cluster = describe(model)
+        cluster = limited(describe(model), self._types)
         other = self.clusters.get(cluster.name)
         if other is not None:
             what = "twice" if other.model is model else f"and so is {other.label}"

@@ -4,78 +4,84 @@ from __future__ import annotations
 
 import datetime as dt
 import inspect
-from functools import cache
+from collections import ChainMap
+from collections.abc import Mapping
 from typing import Any
 
 import strawberry
 from django.db.models import (
     AutoField,
+    BigAutoField,
+    BigIntegerField,
     BinaryField,
     DurationField,
-    Field,
     FileField,
     ForeignKey,
     GeneratedField,
+    ImageField,
     JSONField,
     Model,
+    PositiveBigIntegerField,
+    SmallAutoField,
 )
-from django.utils.dateparse import parse_duration
-from django.utils.duration import duration_iso_string
-from strawberry.scalars import Base64
-from strawberry.schema.types.scalar import DEFAULT_SCALAR_REGISTRY
 from strawberry_django.fields.types import field_type_map
 
 from gql_cluster.api.choices import enum_of
+from gql_cluster.api.files import StoredFile, StoredImage
+from gql_cluster.api.wire import BigInt, Bytes
+from gql_cluster.orm.codec import items_of, value_field
+from gql_cluster.orm.custom import custom
 from gql_cluster.orm.describe import AnyField, can_be_null
 
-
-def _duration(value: object) -> dt.timedelta:
-    parsed = parse_duration(value) if isinstance(value, str) else None
-    if parsed is None:
-        raise ValueError(f"not a duration as in ISO 8601, such as P1DT2H3M4S: {value!r}")
-    return parsed
-
-
-# Strawberry and strawberry-django know no duration; this is where both look scalars up, and
-# where strawberry-django puts its own.
-DEFAULT_SCALAR_REGISTRY.setdefault(
-    dt.timedelta,
-    strawberry.scalar(
-        name="Duration",
-        description="A duration as in ISO 8601, such as P0DT00H02M42S.",
-        specified_by_url="https://www.iso.org/iso-8601-date-and-time-format.html",
-        serialize=duration_iso_string,
-        parse_value=_duration,
-    ),
-)
-
-_TYPES: dict[type[Any], Any] = {
-    **field_type_map,
+_OWN: dict[type[Any], Any] = {
     AutoField: strawberry.ID,
-    BinaryField: Base64,
+    BigAutoField: strawberry.ID,
+    BigIntegerField: BigInt,
+    BinaryField: Bytes,
     DurationField: dt.timedelta,
+    FileField: StoredFile,
+    ImageField: StoredImage,
+    PositiveBigIntegerField: BigInt,
+    SmallAutoField: strawberry.ID,
 }
+# What a project has added to strawberry-django's is among it.
+_TYPES: Mapping[Any, Any] = ChainMap(_OWN, field_type_map)
 
 
-@cache
 def scalar_of(field: AnyField) -> Any:
     """Return the type of a field's values: an enum, a scalar, or a file; never optional.
 
-    A foreign key's is `ID`. A subclass of a field has the type of its superclass; a field
-    that is like none of Django's has `JSON`.
+    A foreign key's is `ID`, that of a registered field what it was registered with. A subclass
+    of a field has the type of its superclass; a field that `is_known` not, has `JSON`.
     """
     if isinstance(field, ForeignKey):
         return strawberry.ID
+    registered = custom(field)
+    if registered is not None:
+        return registered.type
     enum = enum_of(field)
     if enum is not None:
         return enum
     if isinstance(field, GeneratedField):
-        return scalar_of(field.output_field)
-    items = getattr(field, "base_field", None)
-    if isinstance(items, Field):
-        return list[scalar_of(items)]  # type: ignore[misc]
-    known = (cls for cls in type(field).__mro__ if cls in _TYPES)
-    return _TYPES[next(known, JSONField)]
+        return scalar_of(value_field(field))
+    items = items_of(field)
+    if items is not None:
+        each = scalar_of(items)
+        return list[each | None] if items.null else list[each]  # type: ignore[valid-type]
+    return _TYPES[_known(field) or JSONField]
+
+
+def is_known(field: AnyField) -> bool:
+    """Tell whether the values of a field have a type in GraphQL."""
+    field = value_field(field)
+    items = items_of(field)
+    if items is not None and custom(field) is None:
+        return is_known(items)
+    return custom(field) is not None or _known(field) is not None
+
+
+def _known(field: AnyField) -> type[Any] | None:
+    return next((cls for cls in type(field).__mro__ if cls in _TYPES), None)
 
 
 def type_of(field: AnyField) -> Any:

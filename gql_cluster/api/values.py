@@ -10,9 +10,13 @@ import strawberry
 from django.db.models import Model
 
 from gql_cluster.api.choices import enum_of
+from gql_cluster.api.scalars import scalar_of
+from gql_cluster.api.wire import BigInt, exact
 from gql_cluster.domain.node import Json
-from gql_cluster.orm.codec import encode
+from gql_cluster.orm.codec import encode, items_of
 from gql_cluster.orm.describe import AnyField, Cluster
+
+_PLAIN = (str, int, float)
 
 
 def graphql_name(info: strawberry.Info, name: str) -> str:
@@ -51,12 +55,20 @@ def model_at(cluster: Cluster, path: Sequence[str]) -> type[Model]:
 @cache
 def _converter(model: type[Model], name: str) -> Callable[[Json], Json]:
     field: Any = model._meta.get_field(name)
-    if field.is_relation:
-        return str
+    return str if field.is_relation else _converter_of(field)
+
+
+def _converter_of(field: AnyField) -> Callable[[Json], Json]:
     names = _choices(field)
-    if not names:
-        return lambda value: value
-    return lambda value: names.get(value, value) if isinstance(value, str | int) else value
+    if names:
+        return lambda value: names.get(value, value) if isinstance(value, _PLAIN) else value
+    items = items_of(field)
+    if items is not None:
+        convert = _converter_of(items)
+        return lambda value: [convert(e) for e in value] if isinstance(value, list) else value
+    if scalar_of(field) is BigInt:
+        return lambda value: exact(value) if isinstance(value, int) else value
+    return lambda value: value
 
 
 def _choices(field: AnyField) -> Mapping[Any, str | None]:

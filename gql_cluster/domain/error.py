@@ -66,7 +66,7 @@ class Problem:
     """One thing that is wrong, and where.
 
     `path` leads from the root: relation, key, relation, key, …, field. `change` is the index
-    of the change in its request, from 0.
+    of the change in its request, from 0. `reason` is Django's own code for what is not valid.
     """
 
     code: ErrorCode
@@ -75,6 +75,7 @@ class Problem:
     field: str | None = None
     path: tuple[str, ...] = ()
     change: int | None = None
+    reason: str | None = None
 
 
 class ClusterError(Exception):

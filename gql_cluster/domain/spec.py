@@ -33,7 +33,8 @@ class RelationSpec:
 
     `parent_field` is the child's `ParentalKey`. `order_field` is the child's field that holds
     its place among its siblings, the first one's `first_number`; None where the relation keeps
-    no order of its own.
+    no order of its own. A commit takes no fewer children than `min_num` and no more than
+    `max_num`.
     """
 
     name: str
@@ -41,6 +42,8 @@ class RelationSpec:
     parent_field: str
     order_field: str | None = None
     first_number: int = 1
+    min_num: int = 0
+    max_num: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

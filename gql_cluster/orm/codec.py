@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import decimal
 import enum
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +19,9 @@ from django.db.models import (
     BinaryField,
     DateTimeField,
     DecimalField,
+    Field,
     ForeignKey,
+    GeneratedField,
     JSONField,
     Model,
 )
@@ -27,6 +30,7 @@ from django.utils import timezone
 from django.utils.duration import duration_iso_string
 
 from gql_cluster.domain.node import Json
+from gql_cluster.orm.custom import custom
 from gql_cluster.orm.describe import AnyField, has_default, is_text, stored_fields
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -39,8 +43,10 @@ def encode(field: AnyField, value: Any) -> Json:
     text with NUL or half of a surrogate pair, numbers that are not finite or need more than
     64 bits.
     """
+    if isinstance(field, ForeignKey) and isinstance(value, Model):
+        value = getattr(value, field.target_field.attname)
     try:
-        encoded = _encode(field, value)
+        encoded = _encode(value_field(field), value)
         _require_storable(encoded)
     except (ArithmeticError, TypeError, ValueError) as exc:
         message = f"“{field.name}” can't hold that: {exc}"
@@ -49,15 +55,19 @@ def encode(field: AnyField, value: Any) -> Json:
 
 
 def _encode(field: AnyField, value: Any) -> Json:
-    if isinstance(field, ForeignKey):
-        target = field.target_field
-        return encode(target, getattr(value, target.attname) if isinstance(value, Model) else value)
-    if isinstance(field, JSONField):
-        return cast("Json", value)
-    if isinstance(value, enum.Enum):
-        value = value.value
     if value is None:
         return None
+    registered = custom(field)
+    if registered is not None:
+        return (registered.encode or field.get_prep_value)(value)
+    if isinstance(field, JSONField):
+        coded = json.loads(json.dumps(value, cls=field.encoder)) if field.encoder else value
+        return cast("Json", coded)
+    items = items_of(field)
+    if items is not None:
+        return [encode(items, each) for each in field.to_python(value)]
+    if isinstance(value, enum.Enum):
+        value = value.value
     if isinstance(field, DecimalField):
         return _decimal(field, field.to_python(value))
     if isinstance(value, str) != is_text(field) and not isinstance(value, FieldFile):
@@ -69,10 +79,17 @@ def _encode(field: AnyField, value: Any) -> Json:
 
 def decode(field: AnyField, value: Json) -> Any:
     """Return the Python value that `encode` made JSON of."""
-    if isinstance(field, ForeignKey):
-        return decode(_target(field), value)
-    if value is None or isinstance(field, JSONField):
-        return value
+    field = value_field(field)
+    if value is None:
+        return None
+    registered = custom(field)
+    if registered is not None:
+        return (registered.decode or field.to_python)(value)
+    if isinstance(field, JSONField):
+        return json.loads(json.dumps(value), cls=field.decoder) if field.decoder else value
+    items = items_of(field)
+    if items is not None and isinstance(value, list):
+        return [decode(items, each) for each in value]
     if isinstance(field, BinaryField):
         return base64.b64decode(str(value))
     return field.to_python(value)
@@ -84,16 +101,61 @@ def parse(field: AnyField, text: str) -> Json:
     A number has one spelling: what Python besides takes for one, " 1 " or "1_0", is none.
     """
     try:
-        parsed = encode(field, text)
+        parsed = encode_given(field, text)
     except ValidationError:
         return None
     return None if isinstance(parsed, int) and str(parsed) != text else parsed
+
+
+def encode_given(field: AnyField, given: Any) -> Json:
+    """Return what a client sent for a field as nodes hold it; raises as `encode` does.
+
+    Of most fields a client sends values; of those that `is_coded`, what `encode` makes of them.
+    """
+    if given is None or not is_coded(field):
+        return encode(field, given)
+    try:
+        value = decode(field, given)
+    except (ArithmeticError, TypeError, ValueError) as exc:
+        message = f"“{field.name}” can't hold that: {exc}"
+        raise ValidationError(message, code="invalid") from exc
+    return encode(field, value)
+
+
+def is_coded(field: AnyField) -> bool:
+    """Tell whether clients read and send what `encode` makes of a field's values.
+
+    So it is where GraphQL does not know the values: fields that are registered, JSON with an
+    encoder or a decoder of its own, and arrays of these.
+    """
+    field = value_field(field)
+    items = items_of(field)
+    if items is not None and custom(field) is None:
+        return is_coded(items)
+    own_json = isinstance(field, JSONField) and bool(field.encoder or field.decoder)
+    return own_json or custom(field) is not None
+
+
+def items_of(field: AnyField) -> AnyField | None:
+    """Return the field that the items of an array are of; None where it is no array."""
+    items = getattr(field, "base_field", None)
+    is_range = hasattr(field, "range_type")  # of PostgreSQL's, the bounds are of such a field
+    return items if isinstance(items, Field) and not is_range else None
 
 
 @cache
 def encoder(field: AnyField) -> Callable[[Any], Json]:
     """Return `encode` for one field."""
     return lambda value: encode(field, value)
+
+
+@cache
+def row_encoder(field: AnyField) -> Callable[[Any], Json]:
+    """Return `encode` for what the database gives, which is JSON already for most fields."""
+    if is_coded(field):
+        return encoder(field)
+    as_is = (str, int, bool, type(None))
+    return lambda value: value if type(value) in as_is else encode(field, value)
 
 
 def defaults(model: type[Model]) -> Mapping[str, Json]:
@@ -107,13 +169,14 @@ def defaults(model: type[Model]) -> Mapping[str, Json]:
 
 def pk_field(model: type[Model]) -> AnyField:
     """Return the field that a model's primary key values are of, past parent links."""
-    return _target(model._meta.pk)
+    return value_field(model._meta.pk)
 
 
-def _target(field: AnyField) -> AnyField:
+def value_field(field: AnyField) -> AnyField:
+    """Return the field that the values are of: behind foreign keys, and what is generated."""
     while isinstance(field, ForeignKey):
         field = field.target_field
-    return field
+    return cast("AnyField", field.output_field) if isinstance(field, GeneratedField) else field
 
 
 def _decimal(field: DecimalField[Any, Any], value: decimal.Decimal) -> str:

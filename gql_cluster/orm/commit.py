@@ -29,10 +29,11 @@ from gql_cluster.models import Receipt
 from gql_cluster.orm.codec import encoder, pk_field
 from gql_cluster.orm.instance import Family, attach, set_values
 from gql_cluster.orm.merged import Merged
+from gql_cluster.orm.problems import problem
 from gql_cluster.orm.save import REFUSED, Saver
 from gql_cluster.orm.saved import Now, read_now
 from gql_cluster.orm.unique import Uniqueness
-from gql_cluster.orm.validate import Checked, by_type, problem, validate
+from gql_cluster.orm.validate import Checked, by_type, validate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

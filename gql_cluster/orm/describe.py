@@ -13,6 +13,7 @@ from django.db.models import (
     CharField,
     Field,
     FileField,
+    FilePathField,
     ForeignKey,
     IntegerField,
     Model,
@@ -145,7 +146,8 @@ def has_default(field: AnyField) -> bool:
 
 def is_text(field: AnyField) -> bool:
     """Tell whether an absent value of a field is the empty string."""
-    return isinstance(field, CharField | TextField | FileField) and not field.choices
+    is_one = isinstance(field, CharField | TextField | FileField | FilePathField)
+    return is_one and not field.choices
 
 
 def can_be_null(field: AnyField) -> bool:

@@ -16,7 +16,7 @@ from gql_cluster.domain.node import Json, Node, Values
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Tree
-from gql_cluster.orm.codec import decode, pk_field
+from gql_cluster.orm.codec import decode, is_coded, pk_field
 from gql_cluster.orm.describe import AnyField, Cluster, is_text
 from gql_cluster.orm.sets import Members, members_of
 
@@ -222,7 +222,7 @@ def _reader(field: AnyField) -> Reader:
     elif not field.null and field.has_db_default():
         # Left out, so that the database's own default is taken at save.
         empty = DEFERRED
-    if is_text(field):
+    if is_text(field) and not is_coded(field):
         return lambda value: empty if value is None else value
     return lambda value: empty if value is None else decode(field, value)
 

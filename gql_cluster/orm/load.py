@@ -13,11 +13,9 @@ from modelcluster.utils import sort_by_fields
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.rank import base_rank
 from gql_cluster.domain.spec import ROOT_KEY, NodeSpec, RelationSpec
-from gql_cluster.orm.codec import decode, encoder, parse, pk_field
+from gql_cluster.orm.codec import decode, parse, pk_field, row_encoder
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.sets import members_of
-
-_AS_IS = (str, int, bool)
 
 
 def node_key(type_name: str, pk: Json) -> str:
@@ -116,12 +114,11 @@ def rows(
     fields: list[Any] = [
         pk_field(model) if name == "pk" else model._meta.get_field(name) for name in names
     ]
-    encoders = [encoder(field) for field in fields]
+    encoders = [row_encoder(field) for field in fields]
     columns = ["pk", *(field.attname for field in fields[1:])]
     for row in queryset.values_list(*columns):
         yield {
-            name: value if value is None or type(value) in _AS_IS else encode(value)
-            for name, encode, value in zip(names, encoders, row, strict=True)
+            name: encode(value) for name, encode, value in zip(names, encoders, row, strict=True)
         }
 
 

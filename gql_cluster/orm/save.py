@@ -23,8 +23,8 @@ from gql_cluster.orm.describe import ORDER_COLUMN
 from gql_cluster.orm.instance import Family, detach
 from gql_cluster.orm.integrity import field_of
 from gql_cluster.orm.load import in_model_order
+from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.sets import members_of
-from gql_cluster.orm.validate import problem, problems_of
 
 REFUSED = "The database refused this: one of its constraints does not hold."
 _REFUSALS = (ValidationError, IntegrityError, DataError)

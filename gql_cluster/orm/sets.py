@@ -63,6 +63,15 @@ def set_behind(model: type[Model], accessor: str) -> str | None:
     return None
 
 
+def tag_names_of(model: type[Model], name: str, pks: Sequence[Any]) -> list[Json]:
+    """Return the names of tags by primary key, None for what is none."""
+    field: Any = model._meta.get_field(name)
+    tag: Any = field.remote_field.through.tag_model()
+    known = [str(pk) for pk in pks if parse(pk_field(tag), str(pk)) is not None]
+    found = {str(each.pk): each.name for each in tag._default_manager.filter(pk__in=known)}
+    return [found.get(str(pk)) for pk in pks]
+
+
 class _ManyToMany:
     def __init__(self, field: Any) -> None:
         self._field = field

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import ForeignKey, Model, QuerySet
 from modelcluster.fields import ParentalKey
 
-from gql_cluster.domain.error import ErrorCode, Problem
+from gql_cluster.domain.error import Problem
 from gql_cluster.domain.merge import Clash
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan, differences
-from gql_cluster.domain.tree import path_to
+from gql_cluster.orm.children import wrong_numbers
 from gql_cluster.orm.clashes import clash_with_others
 from gql_cluster.orm.describe import AnyField, is_unique_fields
+from gql_cluster.orm.expressions import alike, is_unique_expressions
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk
+from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.references import dangling, references
 from gql_cluster.orm.unique import Rule, Uniqueness
 
@@ -43,7 +45,8 @@ def validate(
 
     `written` are their instances by key, `deleted` the primary keys of the rows that go, by
     node type. The `clean()` of every node above a change is asked, too, with the draft's
-    relations around it; what is not changed itself may be invalid otherwise.
+    relations around it; what is not changed itself may be invalid otherwise. Where nothing is
+    wrong so far, the `clean_cluster()` of each is asked at last.
     """
     unique = list(_uniqueness(family, plan, written, deleted, using))
     problems = [
@@ -51,33 +54,13 @@ def validate(
         *_references(family, plan, using),
         *(each for each in unique if isinstance(each, Problem)),
         *_constraints(family, written, deleted, wrong, using),
+        *_alike(family, written, wrong, using),
+        *wrong_numbers(family, plan, using),
     ]
-    return Checked(problems=problems, clashes=[each for each in unique if isinstance(each, Clash)])
-
-
-def problems_of(family: Family, key: str, error: ValidationError) -> Iterator[Problem]:
-    """Yield a node's validation error as problems, one a message."""
-    if hasattr(error, "error_dict"):
-        for name, messages in error.message_dict.items():
-            field = None if name == NON_FIELD_ERRORS else name
-            for message in messages:
-                yield problem(family, key, field, message)
-    else:
-        for message in error.messages:
-            yield problem(family, key, None, message)
-
-
-def problem(family: Family, key: str | None, field: str | None, message: str) -> Problem:
-    """Return one problem of a node, with its path."""
-    node = family.snapshot.node(key) if key is not None else None
-    path = path_to(family.snapshot.node, node) if node is not None else ()
-    return Problem(
-        code=ErrorCode.VALIDATION_FAILED,
-        message=message,
-        key=key,
-        field=field,
-        path=(*path, field) if field else path,
-    )
+    clashes = [each for each in unique if isinstance(each, Clash)]
+    if not problems and not clashes:
+        problems += _clusters(family, plan, written)
+    return Checked(problems=problems, clashes=clashes)
 
 
 def _models(family: Family, plan: Plan, written: Mapping[str, Model]) -> Iterator[Problem]:
@@ -96,6 +79,23 @@ def _models(family: Family, plan: Plan, written: Mapping[str, Model]) -> Iterato
             yield from problems_of(family, key, exc)
 
 
+def _clusters(family: Family, plan: Plan, written: Mapping[str, Model]) -> Iterator[Problem]:
+    """Ask the hook for a whole cluster of each node that has one, what is below it first."""
+    for key, instance in reversed(tuple(written.items())):
+        clean_cluster: Callable[[], None] | None = getattr(instance, "clean_cluster", None)
+        if clean_cluster is None or not _is_changed(plan, key):
+            continue
+        try:
+            clean_cluster()
+        except ValidationError as exc:
+            yield from problems_of(family, key, exc)
+
+
+def _is_changed(plan: Plan, key: str) -> bool:
+    """Tell whether a node changed, or anything below it; its number alone does not count."""
+    return key in plan.added or key in plan.updated or key in plan.ancestors
+
+
 def _unchecked(family: Family, node: Node, instance: Model) -> set[str]:
     """Return the fields that are checked elsewhere: references in bulk, the parent never."""
     relation = family.relation_of(node)
@@ -111,7 +111,7 @@ def _references(family: Family, plan: Plan, using: str) -> Iterator[Problem]:
     for missing in dangling(references(family.cluster, differences(plan)), using=using):
         name = missing.target._meta.verbose_name
         message = f"{name} instance with primary key {missing.value!r} does not exist."
-        yield problem(family, missing.key, missing.field.name, message)
+        yield problem(family, missing.key, missing.field.name, message, "invalid")
 
 
 def _uniqueness(
@@ -131,19 +131,22 @@ def _uniqueness(
             relation = family.relation_of(clash.node)
             parental = relation.parent_field if relation else None
             field = next((each for each in clash.rule.names if each != parental), None)
-            message = _unique_message(instances[clash.node.key], clash.rule)
-            yield problem(family, clash.node.key, field, message)
+            error = _unique_error(instances[clash.node.key], clash.rule)
+            message = " ".join(error.messages)
+            yield problem(family, clash.node.key, field, message, error.code)
 
 
-def _unique_message(instance: Any, rule: Rule) -> str:
-    """Return Django's words for it; a constraint's own, where it has some."""
+def _unique_error(instance: Any, rule: Rule) -> ValidationError:
+    """Return Django's error for it; a constraint's own, where it has one."""
     constraint = rule.constraint
     if constraint is not None and (
         constraint.condition is not None
         or constraint.violation_error_message != constraint.default_violation_error_message
     ):
-        return str(constraint.get_violation_error_message())
-    return " ".join(instance.unique_error_message(type(instance), rule.names).messages)
+        message = str(constraint.get_violation_error_message())
+        return ValidationError(message, code=constraint.violation_error_code)
+    error: ValidationError = instance.unique_error_message(type(instance), rule.names)
+    return error
 
 
 def _constraints(
@@ -170,6 +173,22 @@ def _constraints(
                         constraint.validate(others, instance, exclude=exclude, using=using)
                     except ValidationError as exc:
                         yield from problems_of(family, key, exc)
+
+
+def _alike(
+    family: Family, written: Mapping[str, Model], problems: Sequence[Problem], using: str
+) -> Iterator[Problem]:
+    """Check among the nodes themselves that expressions are unique."""
+    wrong = {each.key for each in problems}
+    for instances in by_type(family, written).values():
+        right = {key: each for key, each in instances.items() if key not in wrong}
+        model = type(next(iter(instances.values())))
+        for each in (model, *model._meta.all_parents):
+            unique: list[Any] = [c for c in each._meta.constraints if is_unique_expressions(c)]
+            for constraint in unique:
+                message = str(constraint.get_violation_error_message())
+                for key in alike(constraint, right, using):
+                    yield problem(family, key, None, message, constraint.violation_error_code)
 
 
 def _absent(instance: Model) -> Iterator[AnyField]:

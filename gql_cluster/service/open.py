@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,15 +13,15 @@ from gql_cluster.domain.change import NewNode
 from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.error import NotFoundError
 from gql_cluster.domain.node import Json, Node
-from gql_cluster.domain.spec import ROOT_KEY
-from gql_cluster.orm.codec import defaults
 from gql_cluster.orm.load import load, parse_pk
+from gql_cluster.service.copied import Path, unsaved
 from gql_cluster.service.edit import check_references
 from gql_cluster.service.engine import new_draft_id, new_key, root_name
 from gql_cluster.service.limits import check_bytes, check_new
 from gql_cluster.service.read import ROOT, get_draft
 
 if TYPE_CHECKING:
+    from gql_cluster.domain.editor import Applied
     from gql_cluster.orm.describe import Cluster
     from gql_cluster.service.engine import Caller, Engine
     from gql_cluster.service.view import View
@@ -45,7 +44,7 @@ async def open_saved(
     nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
     if nodes is None:
         raise NotFoundError.of(f"There is no {cluster.name} with the primary key {pk!r}.")
-    view = await _keep(engine, caller, cluster, nodes, pk=nodes[0].pk, tail=0, stamp=stamp)
+    view = await create_draft(engine, caller, cluster, nodes, pk=nodes[0].pk, tail=0, stamp=stamp)
     claimed = await engine.parts.sessions.claim(session, root, view.draft.id)
     if resume and claimed != view.draft.id:
         earlier = await _resumed(engine, caller, root)
@@ -59,23 +58,42 @@ async def open_saved(
 async def open_new(engine: Engine, caller: Caller, cluster: Cluster, new: NewNode) -> View:
     """Open a draft of a cluster that is not saved yet, with all that is given below its root."""
     caller.required_session()
+    made = _made(engine, cluster, new)
+    await check_references(cluster, made, made.nodes.get)
+    return await _keep_made(engine, caller, cluster, made)
+
+
+async def open_read(engine: Engine, caller: Caller, cluster: Cluster, new: NewNode) -> View:
+    """Open a draft of a cluster that is not saved yet, of which the references are known to be."""
+    return await _keep_made(engine, caller, cluster, _made(engine, cluster, new))
+
+
+def _made(engine: Engine, cluster: Cluster, new: NewNode) -> Applied:
     settings = engine.parts.settings
     check_new(settings, new)
     made = create(cluster.spec, new, new_key=new_key)
     check_bytes(settings, made)
-    await check_references(cluster, made, made.nodes.get)
-    return await _keep(engine, caller, cluster, list(made.nodes.values()), pk=None, tail=made.tail)
+    return made
 
 
-async def open_copy(
+async def _keep_made(engine: Engine, caller: Caller, cluster: Cluster, made: Applied) -> View:
+    nodes = list(made.nodes.values())
+    return await create_draft(engine, caller, cluster, nodes, pk=None, tail=made.tail)
+
+
+async def open_copy(  # noqa: PLR0913 - one request, said whole
     engine: Engine,
     caller: Caller,
     cluster: Cluster,
     *,
     pk: str | None = None,
     draft_id: str | None = None,
+    exclude: Iterable[Path] = (),
 ) -> View:
-    """Open a draft of an unsaved copy: of a saved cluster, or of one of the caller's drafts."""
+    """Open a draft of an unsaved copy: of a saved cluster, or of one of the caller's drafts.
+
+    `exclude` leads by relations to what is left out of it. Raises `NotFoundError`.
+    """
     caller.required_session()
     tail = 0
     if draft_id is not None:
@@ -88,7 +106,9 @@ async def open_copy(
         nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
     if not nodes:
         raise NotFoundError.of(f"There is no {cluster.name} to copy.")
-    return await _keep(engine, caller, cluster, _unsaved(cluster, nodes), pk=None, tail=tail)
+    return await create_draft(
+        engine, caller, cluster, unsaved(cluster, nodes, exclude), pk=None, tail=tail
+    )
 
 
 async def claim(engine: Engine, cluster: Cluster, draft: Draft) -> None:
@@ -117,7 +137,7 @@ async def _resumed(engine: Engine, caller: Caller, root: str) -> View | None:
     return view
 
 
-async def _keep(  # noqa: PLR0913 - a draft, said whole
+async def create_draft(  # noqa: PLR0913 - a draft, said whole
     engine: Engine,
     caller: Caller,
     cluster: Cluster,
@@ -127,6 +147,7 @@ async def _keep(  # noqa: PLR0913 - a draft, said whole
     tail: int,
     stamp: int = 0,
 ) -> View:
+    """Store a draft of these nodes, which are its base, and return it."""
     now = datetime.now(UTC)
     draft = Draft(
         id=new_draft_id(),
@@ -144,27 +165,3 @@ async def _keep(  # noqa: PLR0913 - a draft, said whole
     await engine.parts.store.create(draft, nodes)
     await engine.parts.sessions.add(draft.owner, draft.id, now)
     return await get_draft(engine, caller, draft.id)
-
-
-def _unsaved(cluster: Cluster, nodes: Iterable[Node]) -> list[Node]:
-    """Return copies of nodes as of a cluster that was never saved, under new keys."""
-    keys: dict[str, str] = {ROOT_KEY: ROOT_KEY}
-    copies: list[Node] = []
-    for node in nodes:  # parents come first
-        key = keys.setdefault(node.key, new_key())
-        model = cluster.models[node.type]
-        pk_name = model._meta.pk.name
-        fields = dict(node.fields)
-        if pk_name in fields:
-            fields[pk_name] = defaults(model).get(pk_name)
-        copies.append(
-            replace(
-                node,
-                key=key,
-                pk=None,
-                parent=keys[node.parent] if node.parent is not None else None,
-                fields=fields,
-                version=0,
-            )
-        )
-    return copies

@@ -8,6 +8,7 @@ def get_all_child_relations(model: type[models.Model]) -> list[ManyToOneRel]: ..
 def get_all_child_m2m_relations(
     model: type[models.Model],
 ) -> list[ManyToManyField[Any, Any]]: ...
+def get_serializable_data_for_fields(model: models.Model) -> dict[str, Any]: ...
 
 class ClusterableModel(models.Model):
     class Meta:

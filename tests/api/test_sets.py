@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -307,6 +308,47 @@ async def test_a_declared_type_has_tags_as_names(client: Client, festival: Festi
     assert {"labels": ["rock", "folk"]} in data["parties"]
     assert festival.pk
     assert client.schema is not schema
+
+
+OPEN_JSON = (
+    "mutation($json: JSON) { it: openFestivalDraft(json: $json)"
+    f" {{ draft {{ id json isDirty cluster {{ {SETS} }} }} {ERRORS} }} }}"
+)
+
+
+async def test_sets_go_through_json(client: Client, festival: Festival) -> None:
+    """Tags by name, and plain many-to-many fields too; what modelcluster wrote is read as well."""
+    draft = (await opened(client, pk=str(festival.pk)))["id"]
+    await edited(client, draft, {"tags": {"add": ["jazz"]}}, {"guests": {"clear": True}})
+    data = await client.data("query($id: ID!) { draft(id: $id) { json } }", id=draft)
+    exported = data["draft"]["json"]
+    assert exported["tags"] == ["rock", "folk", "jazz"]
+    assert exported["guests"] == []
+    assert exported["days"][0]["tags"] == ["open air"]
+    assert "tagged_items" not in exported
+    other = Client(schema=client.schema, session="bob")
+    again = (await other.data(OPEN_JSON, json=exported))["it"]
+    assert again["errors"] == []
+    assert again["draft"]["json"] == exported
+    assert again["draft"]["cluster"] == SAVED | {"tags": ["rock", "folk", "jazz"], "guests": []}
+    cid = Client(schema=client.schema, session="cid")
+    theirs = json.loads(await sync_to_async(festival.to_json)())
+    theirs["tagged_items"].pop()
+    again = (await cid.data(OPEN_JSON, json=theirs))["it"]
+    assert again["errors"] == []
+    assert again["draft"]["cluster"] == SAVED | {"tags": ["rock"]}
+
+
+async def test_tags_in_json_that_are_none_are_told(client: Client, festival: Festival) -> None:
+    """Each at its place."""
+    theirs = json.loads(await sync_to_async(festival.to_json)())
+    theirs["tagged_items"][0]["tag"] = 999_999
+    theirs["days"][0]["tags"] = [""]
+    errors = (await client.data(OPEN_JSON, json=theirs))["it"]["errors"]
+    assert {(error["code"], error["field"]) for error in errors} == {
+        ("INVALID_CHANGE", "taggedItems"),
+        ("INVALID_CHANGE", "tags"),
+    }
 
 
 def test_a_model_called_like_a_type_of_every_schema_is_told() -> None:

@@ -1,5 +1,7 @@
 """The tests' own app; its tables are made without migrations."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -8,3 +10,8 @@ class ClustersConfig(AppConfig):
 
     name = "tests.clusters"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        """Import the specimens too, which are in a file of their own."""
+        super().import_models()
+        import_module("tests.clusters.specimens")

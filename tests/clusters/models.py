@@ -106,6 +106,12 @@ class Invoice(ClusterableModel):
         if sum(line.quantity for line in self.lines.all()) > 100:
             raise ValidationError("More than a hundred things.")
 
+    def clean_cluster(self) -> None:
+        """Refuse more than nine parts in all."""
+        parts = sum(len(line.parts.all()) for line in self.lines.all())
+        if parts > 9:
+            raise ValidationError({"lines": ValidationError("Too many parts.", code="parts")})
+
     def save(self, **kwargs: Any) -> None:
         """Add up what it has in memory, save, and count what is saved."""
         lines = list(self.lines.all())
@@ -146,6 +152,11 @@ class Line(Orderable, ClusterableModel):
         if siblings and self.price > 1000 * sum(line.price for line in siblings):
             raise ValidationError({"price": "Dearer than a thousand times the others."})
 
+    def clean_cluster(self) -> None:
+        """Refuse parts that are called after the line."""
+        if any(part.name == self.name for part in self.parts.all()):
+            raise ValidationError("A part is called as the whole.")
+
     def save(self, **kwargs: Any) -> None:
         """Count the parts that it has in memory."""
         self.parts_saved = len(self.parts.all())
@@ -163,6 +174,7 @@ class Part(models.Model):
     line = ParentalKey(Line, on_delete=models.CASCADE, related_name="parts")
     name = models.CharField(max_length=20)
     slot = models.IntegerField(null=True, blank=True)
+    token = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:
         ordering = ("name",)
@@ -194,6 +206,11 @@ class Paper(models.Model):
 
     class Meta:
         ordering = ("name",)
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                Upper("name"), "invoice", name="one_paper_of_a_name", violation_error_code="twice"
+            ),
+        ]
 
 
 class CreditNote(Invoice):

@@ -1,4 +1,4 @@
-"""An app as another project has it; its tables are made without migrations."""
+"""An app as another project has it; with migrations, because it refers to apps that have some."""
 
 from django.apps import AppConfig
 

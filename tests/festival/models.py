@@ -114,3 +114,6 @@ class Act(models.Model):
 
     class Meta:
         order_with_respect_to = "day"
+
+
+from tests.festival.places import *  # noqa: E402, F403 - Django looks for models here

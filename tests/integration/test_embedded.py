@@ -17,11 +17,12 @@ from redis.retry import Retry
 from config.embedded import EmbeddedServerError, postgres_server, redis_server
 
 HOLD_A_REDIS = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from config.embedded import end_on_sigterm, redis_server
 
 end_on_sigterm()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 with redis_server(Path(sys.argv[1])) as url:
     print(url, flush=True)
     time.sleep(60)

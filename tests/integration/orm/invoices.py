@@ -151,7 +151,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
 def _row(instance: Model) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for field in instance._meta.concrete_fields:
-        if field.name in {"id", "created_at", "updated_at"}:
+        if field.name in {"id", "created_at", "updated_at", "token"}:
             continue
         value = getattr(instance, field.name)
         if isinstance(value, Model):

@@ -1,0 +1,82 @@
+"""A draft in the form of modelcluster's own `serializable_data()`."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Model
+from modelcluster.fields import ParentalManyToManyField
+
+from gql_cluster.domain.node import Json, Node
+from gql_cluster.orm.codec import encoder, pk_field
+from gql_cluster.orm.instance import Family, bound
+from gql_cluster.orm.load import decode_pk
+from gql_cluster.orm.sets import members_of
+
+
+def serialize(family: Family, nodes: Sequence[Node]) -> dict[str, Json]:
+    """Return what `to_json()` of the draft's root writes, with a query a many-to-many.
+
+    `nodes` are all of the draft, the root first. The instances of the family are changed by
+    it: modelcluster has each field prepared for saving, `auto_now` and all. What modelcluster
+    leaves out is added: plain many-to-many fields, and tags by name in place of the rows that
+    lead to them.
+    """
+    _fill_sets(family, nodes)
+    root: Any = family.instance(nodes[0])
+    data: dict[str, Json] = as_json(root.serializable_data())
+    _add_sets(family, root, data)
+    return data
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as it is after a way through modelcluster's JSON."""
+    return json.loads(json.dumps(value, cls=DjangoJSONEncoder))
+
+
+def _fill_sets(family: Family, nodes: Sequence[Node]) -> None:
+    """Give the instances the members of their sets at once, in the order of these.
+
+    Members that are not there any more are not left out: opening the JSON tells of them.
+    """
+    by_set: dict[tuple[str, str], list[Node]] = defaultdict(list)
+    for node in nodes:
+        for name in family.cluster.spec.nodes[node.type].sets:
+            by_set[node.type, name].append(node)
+    for (type_name, name), group in by_set.items():
+        model = family.cluster.models[type_name]
+        field: Any = model._meta.get_field(name)
+        if not isinstance(field, ParentalManyToManyField):
+            accessor = members_of(model, name).accessor
+            for node in group if accessor is not None else ():
+                family.instance(node).__dict__["_cluster_related_objects"][accessor] = []
+            continue
+        target: type[Model] = field.related_model
+        wanted = dict.fromkeys(pk for node in group for pk in node.sets.get(name, ()))
+        encode = encoder(pk_field(target))
+        found = {encode(each.pk): each for each in members_of(model, name).related([*wanted])}
+        found.update({pk: target(pk=decode_pk(target, pk)) for pk in wanted if pk not in found})
+        for node in group:
+            held = set(node.sets.get(name, ()))
+            members = [each for pk, each in found.items() if pk in held]
+            family.instance(node).__dict__["_cluster_related_objects"][name] = members
+
+
+def _add_sets(family: Family, instance: Model, data: Any) -> None:
+    at = bound(instance)
+    if at is None:
+        return
+    spec = family.cluster.spec.nodes[at.node.type]
+    for name in spec.sets:
+        field: Any = type(instance)._meta.get_field(name)
+        if not isinstance(field, ParentalManyToManyField):
+            data.pop(members_of(type(instance), name).accessor, None)
+            data[name] = list(at.node.sets.get(name, ()))
+    for name in spec.relations:
+        children = instance.__dict__["_cluster_related_objects"][name]
+        for child, below in zip(children, data[name], strict=True):
+            _add_sets(family, child, below)
