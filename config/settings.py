@@ -47,11 +47,14 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "channels",
     "modelcluster",
+    "taggit",
     "strawberry_django",
     "gql_cluster",
     "schema",
     "schema.bands",
     "schema.films",
+    "schema.people",
+    "schema.posts",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,8 +1,8 @@
 """Live, collaborative drafts of django-modelcluster models over GraphQL.
 
 `Schema` makes the GraphQL schema of some clusters; `type` declares the mirror type of a model, and
-`Children` how many children a relation of it takes; `register_field` says how a model field of a
-project's own travels.
+`rows` a list in it that a manager of the model makes, and `Children` how many children a relation
+of it takes; `register_field` says how a model field of a project's own travels.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gql_cluster.api.children import Children
+    from gql_cluster.api.fields import rows
     from gql_cluster.api.mirror import mirror as type  # noqa: A004 - as strawberry.type
     from gql_cluster.api.schema import Schema
     from gql_cluster.orm.custom import register_field
 
-__all__ = ["Children", "Schema", "register_field", "type"]
+__all__ = ["Children", "Schema", "register_field", "rows", "type"]
 
 _PLACES = {
     "Children": ("gql_cluster.api.children", "Children"),
+    "rows": ("gql_cluster.api.fields", "rows"),
     "Schema": ("gql_cluster.api.schema", "Schema"),
     "register_field": ("gql_cluster.orm.custom", "register_field"),
     "type": ("gql_cluster.api.mirror", "mirror"),

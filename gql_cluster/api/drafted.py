@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import strawberry
 from asgiref.sync import sync_to_async
-from django.db.models import ForeignKey, Model, QuerySet
+from django.db.models import ForeignKey, ManyToManyField, Model, QuerySet
 from django.db.models.expressions import DatabaseDefault
-from strawberry_django.fields.field import StrawberryDjangoField
 
 from gql_cluster.api import loaders
 from gql_cluster.api.inmemory import Selection, page, select
 from gql_cluster.api.lookups import unsupported
+from gql_cluster.api.rows import EVERY, Choice
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Want
+from gql_cluster.orm.codec import decode
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.service.view import View
+
+if TYPE_CHECKING:
+    from gql_cluster.api.fields import MirrorField
 
 AS_SAVED: Any = object()
 """The answer is the one that a saved object gives."""
@@ -33,7 +37,7 @@ class Ask:
     view: View
     node: Node
     source: Model
-    field: StrawberryDjangoField
+    field: MirrorField
     info: strawberry.Info
 
 
@@ -53,6 +57,9 @@ def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a
         return _number(ask, relation)
     column = _column(type(ask.source), name)
     if column is None:
+        by_children = _by_children(ask, name)
+        if by_children is not None:
+            return _members_of_children(ask, *by_children, arguments)
         return _of_the_database(ask, name)
     if isinstance(column, ForeignKey) and name == column.name:
         return _foreign(ask, column)
@@ -71,6 +78,7 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
     await view.load_family(ask.node.key, relation.name)
     nodes = await _visible(ask, view.children(ask.node.key, relation.name), model)
     selection = Selection(
+        choice=await _choice(ask, arguments),
         filters=arguments.get("filters"),
         ordering_type=ask.field.get_ordering(),
         ordering=arguments.get("ordering"),
@@ -81,6 +89,12 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
         return [_child(view, relation, node) for node in page(nodes, pagination)]
     children = [_child(view, relation, node) for node in nodes]
     return page(await sync_to_async(select)(children, model, selection, ask.info), pagination)
+
+
+async def _choice(ask: Ask, arguments: dict[str, Any]) -> Choice:
+    rows = ask.field.rows
+    # A method of the project's own may query for what it filters by.
+    return EVERY if rows is None else await sync_to_async(rows.choose)(rows.take(arguments))
 
 
 async def _visible(ask: Ask, nodes: list[Node], model: type[Model]) -> list[Node]:
@@ -131,10 +145,40 @@ async def _members(ask: Ask, name: str, arguments: dict[str, Any]) -> Any:
     field: Any = ask.view.cluster.models[ask.node.type]._meta.get_field(name)
     target: type[Model] = field.related_model
     pks = [decode_pk(target, pk) for pk in ask.node.sets.get(name, ())]
+    return await _saved_rows(ask, target._default_manager.filter(pk__in=pks), arguments)
 
+
+def _by_children(ask: Ask, name: str) -> tuple[RelationSpec, Any] | None:
+    """Return the relation whose children are the rows of a many-to-many, and their other key."""
+    field = _relation(type(ask.source), name)
+    if not isinstance(field, ManyToManyField):
+        return None
+    cluster, through = ask.view.cluster, field.remote_field.through
+    for relation in cluster.spec.nodes[ask.node.type].relations.values():
+        is_end = relation.parent_field == field.m2m_field_name()
+        if is_end and cluster.models[relation.child] is through:
+            other: str = field.m2m_reverse_field_name()
+            return relation, through._meta.get_field(other)
+    return None
+
+
+async def _members_of_children(
+    ask: Ask, relation: RelationSpec, key: Any, arguments: dict[str, Any]
+) -> Any:
+    """Return the objects that the children of a relation point to."""
+    await ask.view.load_family(ask.node.key, relation.name)
+    children = ask.view.children(ask.node.key, relation.name)
+    held = [child.fields.get(key.name) for child in children]
+    values = [decode(key, value) for value in held if value is not None]
+    target: type[Model] = key.related_model
+    lookup = {f"{key.target_field.attname}__in": values}
+    return await _saved_rows(ask, target._default_manager.filter(**lookup), arguments)
+
+
+async def _saved_rows(ask: Ask, queryset: QuerySet[Any], arguments: dict[str, Any]) -> Any:
     def fetch() -> Any:
         hook = ask.field.get_queryset_hook(**{**arguments, "info": ask.info})
-        found = hook(target._default_manager.filter(pk__in=pks))
+        found = hook(queryset)
         return list(found) if ask.field.is_list and isinstance(found, QuerySet) else found
 
     return await sync_to_async(fetch)()

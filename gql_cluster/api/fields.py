@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import strawberry
+import strawberry_django
 from django.db.models import Model, QuerySet
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
@@ -17,6 +18,7 @@ from strawberry_django.fields.field import (
     StrawberryDjangoConnectionExtension,
     StrawberryDjangoField,
 )
+from strawberry_django.optimizer import is_optimized_by_prefetching
 from strawberry_django.ordering import ORDERING_ARG
 from strawberry_django.relay import DjangoListConnection
 from strawberry_django.resolvers import django_resolver
@@ -24,20 +26,29 @@ from strawberry_django.utils.typing import unwrap_type
 
 from gql_cluster.api import drafted, prefetched
 from gql_cluster.api.drafted import Ask
+from gql_cluster.api.rows import Rows
 from gql_cluster.orm.codec import encoder, is_coded
 from gql_cluster.orm.instance import bound
 from gql_cluster.orm.kinds import tag_names, tags_named
 from gql_cluster.service.view import View
 
-Rows = TypeVar("Rows", bound="QuerySet[Any]")
+Found = TypeVar("Found", bound="QuerySet[Any]")
 
 
 class MirrorField(StrawberryDjangoField):
     """A field of a mirror type.
 
     Of a saved object it is strawberry-django's own. Of a draft's instance, children and their
-    numbers come from the draft, what is outside of the cluster from the database.
+    numbers come from the draft, what is outside of the cluster from the database. `rows` is which
+    of a relation's rows it has, where it has not all.
     """
+
+    rows: Rows | None = None
+
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
+        copied.rows = self.rows
+        return copied
 
     @property
     def arguments(self) -> list[StrawberryArgument]:
@@ -48,7 +59,9 @@ class MirrorField(StrawberryDjangoField):
                 wanted: Any = self.get_ordering()
                 argument.type_annotation = StrawberryAnnotation(list[wanted] | None)
                 argument.default = strawberry.UNSET
-        return arguments
+        names = {argument.python_name for argument in arguments}
+        own = () if self.rows is None else self.rows.arguments
+        return [*(each for each in own if each.python_name not in names), *arguments]
 
     @arguments.setter
     def arguments(self, value: list[StrawberryArgument]) -> None:
@@ -60,13 +73,28 @@ class MirrorField(StrawberryDjangoField):
             return self.pagination
         return bool(self.is_paginated or (self.is_list and self.django_type is not None))
 
+    def get_queryset(self, queryset: Any, info: strawberry.Info, **kwargs: Any) -> Any:
+        """Return the rows of this field: what the type, the arguments and `rows` leave of them."""
+        if self.rows is not None and not is_optimized_by_prefetching(queryset):
+            arguments = self.rows.take(kwargs)
+            queryset = self.rows.narrow(queryset, arguments)
+        inherited: Any = super().get_queryset
+        return inherited(queryset, info, **kwargs)
+
+    def _can_run_qs_hook_inline(self, queryset: QuerySet[Any]) -> bool:
+        # As strawberry-django has it for a field whose `get_queryset` is its own: ours does
+        # nothing to what was prefetched.
+        is_first = self.is_optional and not (self.is_connection or self.is_list)
+        is_read = queryset._result_cache is not None  # noqa: SLF001
+        return not is_first and is_read and is_optimized_by_prefetching(queryset)
+
     def apply_pagination(
         self,
-        queryset: Rows,
+        queryset: Found,
         pagination: object = None,
         *,
         related_field_id: str | None = None,
-    ) -> Rows:
+    ) -> Found:
         """Take a page; of what the optimizer prefetches, mark that it is for this field."""
         page = super().apply_pagination(queryset, pagination, related_field_id=related_field_id)
         return page if related_field_id is None else prefetched.mark(page, self.python_name)
@@ -137,8 +165,8 @@ class ConnectionField(MirrorField):
         super().__init__(**kwargs)
         self.of = of
 
-    def __copy__(self) -> ConnectionField:
-        copied: ConnectionField = super().__copy__()
+    def __copy__(self) -> Self:
+        copied = super().__copy__()
         copied.of = self.of
         return copied
 
@@ -166,9 +194,22 @@ def connection_of(field: MirrorField, cls: type[Any]) -> ConnectionField:
         extensions=[StrawberryDjangoConnectionExtension(max_results=None)],
         permission_classes=field.permission_classes,
     )
+    made.rows = field.rows
     made.is_relation = True
     made.origin_django_type = field.origin_django_type
     return made
+
+
+def rows(relation: str, name: str, **options: Any) -> Any:
+    """Declare a list of those rows of a relation that a manager of their model finds.
+
+    `name` is that of a manager, or of a method of the default manager or its queryset, whose
+    arguments become the field's. Of a draft it is evaluated in memory: what does more than filter
+    and order is `BAD_USER_INPUT` there. `options` are those of `strawberry_django.field`.
+    """
+    field: Any = strawberry_django.field(field_name=relation, field_cls=MirrorField, **options)
+    field.rows = Rows(name)
+    return field
 
 
 def _choice(value: object) -> object:

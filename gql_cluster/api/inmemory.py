@@ -20,14 +20,20 @@ from strawberry_django.ordering import process_ordering
 
 from gql_cluster.api.dialect import Dialect, dialect_of
 from gql_cluster.api.lookups import Path, Test, resolve, test_of, unsupported
+from gql_cluster.api.rows import EVERY, Choice
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What a client asked for of a relation; `default` orders it where the client does not."""
+    """What is asked for of a relation.
 
+    `choice` is what the field itself has of it; the rest comes from the client. Where neither
+    orders it, `default` does.
+    """
+
+    choice: Choice = EVERY
     filters: Any = None
     ordering_type: Any = None
     ordering: Any = None
@@ -35,7 +41,9 @@ class Selection:
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to filter or to sort by."""
-        return bool(_is_given(self.filters) or self.ordering or self.default)
+        choice = self.choice
+        given = choice.filters or choice.order or self.ordering or self.default
+        return bool(given or _is_given(self.filters))
 
 
 def select(
@@ -53,11 +61,14 @@ def select(
     dialect = dialect_of(router.db_for_read(model))
     given = model._default_manager.all()
     queryset, found = given, list(children)
+    asked = Q(*selection.choice.filters)
     if _is_given(selection.filters):
         queryset, q = process_filters(selection.filters, queryset, info)
         _require_plain(queryset, given)
+        asked &= q
+    if asked:
         paths: list[Path] = []
-        test = _test(q, model, dialect, paths)
+        test = _test(asked, model, dialect, paths)
         _fetch(found, paths)
         found = [child for child in found if test(child)]
     orders: Collection[Any] = ()
@@ -66,6 +77,7 @@ def select(
             selection.ordering_type, selection.ordering, info, queryset
         )
         _require_plain(queryset, given)
+    orders = orders or selection.choice.order
     if orders:
         return _sorted(found, [_order(model, each, dialect) for each in orders], dialect)
     return _sorted_by_default(found, model, selection.default, dialect)

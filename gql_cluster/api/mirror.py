@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 import strawberry
 import strawberry_django
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
 from django.utils.text import capfirst
 from strawberry import relay
@@ -181,6 +182,11 @@ def _complete(cls: Any, model: type[Model]) -> None:
         if not isinstance(field, MirrorField):
             continue
         name = field.django_name or ""
+        if field.rows is not None:
+            where = f"{cls.__name__}.{field.python_name}"
+            if name not in to_many:
+                raise ImproperlyConfigured(f"{where}: “{name}” is no list of {model._meta.label}.")
+            field.rows = field.rows.of(to_many[name], where)
         if tags_named(model, name):
             field.store |= OptimizerStore.with_hints(prefetch_related=[name])
         column = columns.get(field.django_name or "")
@@ -191,6 +197,7 @@ def _complete(cls: Any, model: type[Model]) -> None:
         connection = f"{field.python_name}_connection"
         if (
             field.django_name in to_many
+            and not tags_named(model, name)
             and field.base_resolver is None
             and not field.extensions
             and connection not in names

@@ -10,3 +10,7 @@ class TagBase(models.Model):
 class ItemBase(models.Model):
     class Meta:
         abstract = True
+
+class TaggedItemBase(ItemBase):
+    class Meta:
+        abstract = True

@@ -357,6 +357,14 @@ def test_a_model_called_like_a_type_of_every_schema_is_told() -> None:
         gql_cluster.Schema(clusters=[Gathering])
 
 
+async def test_tags_have_no_connection(client: Client) -> None:
+    """Names are no nodes."""
+    fields = (await client.data('{ __type(name: "Festival") { fields { name } } }'))["__type"]
+    names = {each["name"] for each in fields["fields"]}
+    assert {"tags", "sponsorsConnection"} <= names
+    assert "tagsConnection" not in names
+
+
 async def test_what_has_to_be_given_with_a_member_makes_it_a_child(client: Client) -> None:
     """The crew is edited by its duties, and read as a list."""
     fields = await client.data('{ __type(name: "FestivalChange") { inputFields { name } } }')

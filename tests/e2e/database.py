@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import psycopg
 from django.apps import apps
 
-APPS = ("bands", "films", "gql_cluster")
+APPS = ("bands", "films", "people", "posts", "gql_cluster")
 
 
 def select(url: str, statement: str) -> list[tuple[Any, ...]]:
