@@ -188,8 +188,10 @@ class _Reader:
             return
         if given is None and not spec.nullable:
             self._wrong(at, f"“{name}” can't be null.", name)
-        elif spec.read_only and not is_made_anew(column):
-            self._wrong(at, f"“{name}” of {at.type_name} is read-only, and is not {given!r}.", name)
+        elif spec.read_only:
+            if not is_made_anew(column):  # else the new node gets one of its own
+                message = f"“{name}” of {at.type_name} is read-only, and is not {given!r}."
+                self._wrong(at, message, name)
         else:
             values[name] = given
             if spec.target is not None and given is not None:

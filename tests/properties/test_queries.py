@@ -121,7 +121,7 @@ album_filters = filters(
     released=st.one_of(
         number_lookup(days.map(dt.date.isoformat)),
         *(
-            number_lookup(values).map(lambda found, name=name: {name: found})
+            st.fixed_dictionaries({name: number_lookup(values)})
             for name, values in {
                 "year": years,
                 "month": st.integers(1, 12),
