@@ -295,6 +295,10 @@ async def test_each_save_is_told_to_who_has_been_told_of_the_last(one: Engine, v
             await coming
         for number in range(3):
             await save(root_pk(view), f"City {number}")
+        watched = one.parts.hub._watches[view.draft.id]  # noqa: SLF001 - until it has heard of all
+        async with asyncio.timeout(5):
+            while watched.stamp != await one.stamp(BAND, view.draft.pk):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         await changed(told)
         await edited(told, one, view)
 
