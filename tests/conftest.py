@@ -9,9 +9,11 @@ import pytest
 from django.db import connections
 from redis import Redis
 
-# The machine is shared: how long an example takes says nothing.
-hypothesis.settings.register_profile("tests", deadline=None)
-hypothesis.settings.load_profile("tests")
+# The machine is shared: how long an example takes says nothing. Each run has the same examples;
+# HYPOTHESIS_PROFILE=random looks for others.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("random", deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tests"))
 
 
 @pytest.fixture(scope="session")

@@ -130,17 +130,23 @@ class Copy:
         if earlier and earlier[-1].version == reach:
             self._entries.extendleft(reversed(earlier))
             self.size += size
-            self._bury(earlier)
+            self._bury()
 
-    def _bury(self, earlier: Sequence[Entry]) -> None:
-        """Know the nodes that left before this copy began: earlier versions have them."""
-        gone: dict[str, Node] = {}
-        for delta in (delta for entry in earlier for delta in entry.deltas):
-            if isinstance(delta, Removed):
-                gone[delta.node.key] = replace(delta.node, removed=True)
-            elif isinstance(delta, Added):
-                gone.pop(delta.node.key, None)
-        for key, node in gone.items():
+    def _bury(self) -> None:
+        """Know the nodes that left their place before this copy began: earlier versions have them.
+
+        The entries that are kept tell what has become of them since.
+        """
+        left: dict[str, Node] = {}
+        for entry in self._entries:
+            for delta in entry.deltas:
+                key = key_of(delta)
+                if key in left or isinstance(delta, Removed):
+                    left[key] = advance(left.get(key), delta, entry.version)
+            for key, pk in (entry.keys or {}).items():
+                if key in left:
+                    left[key] = replace(left[key], pk=pk)
+        for key, node in left.items():
             self._nodes.setdefault(key, node)
 
     def hold(self, snapshot: Snapshot) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from asgiref.sync import sync_to_async
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gql_cluster.service.engine import Engine
@@ -55,6 +55,9 @@ async def take(given_steps: Sequence[Step]) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(given_steps=st.lists(steps, max_size=14))
+@example(
+    given_steps=[Step("they add", 0, 1, 3), Step("they take", 0, 0, 2), Step("rebase", 0, 0, 0)]
+)
 @pytest.mark.usefixtures("transactional_db")
 async def test_two_sessions_and_others_lose_nothing_that_either_did(
     given_steps: list[Step],
