@@ -100,8 +100,9 @@ class _Editor(NodeEditor):
                 relation = self._relation(spec, name, path)
                 for new in nodes:
                     self._add_child(node, relation, new, path)
-            case UpdateNode(relation=name, key=key, values=values):
+            case UpdateNode(relation=name, key=key, values=values, type=type_name):
                 relation, child, below = self._child(spec, node, name, key, path)
+                self._require_kind(child, type_name or relation.child, below)
                 self._update(self._cluster.nodes[child.type], child, values, below)
             case RemoveNodes(relation=name, keys=keys):
                 for key in keys:
@@ -138,7 +139,7 @@ class _Editor(NodeEditor):
         self, parent: Node, relation: RelationSpec, new: NewNode, path: tuple[str, ...]
     ) -> Node:
         rank = self._rank_for(parent, relation, new, path)
-        spec = self._cluster.nodes[relation.child]
+        spec = self._cluster.nodes[new.type or relation.child]
         return self._add(spec, new, parent.key, relation.name, rank, (*path, relation.name))
 
     def _add(  # noqa: PLR0913, PLR0917 - a node's whole place, inside this module only
@@ -175,6 +176,11 @@ class _Editor(NodeEditor):
             for child in children:
                 self._add_child(node, inner, child, below)
         return node
+
+    def _require_kind(self, child: Node, type_name: str, path: tuple[str, ...]) -> None:
+        if not self._cluster.is_kind(child.type, type_name):
+            message = f"“{child.key}” is a {child.type}, and no {type_name}."
+            raise InvalidChangeError.of(message, key=child.key, path=path)
 
     def _rank_for(
         self, parent: Node, relation: RelationSpec, new: NewNode, path: tuple[str, ...]
@@ -283,6 +289,7 @@ class _Editor(NodeEditor):
                 continue
             child = self._known(new.key)
             below = (*path, relation.name, child.key)
+            self._require_kind(child, new.type or relation.child, below)
             child = self._update(self._cluster.nodes[child.type], child, new.values, below)
             if relation.order_field is not None and (new_seen or not in_order):
                 self._put_rank(child, self._next_tail())

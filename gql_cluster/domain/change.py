@@ -38,11 +38,13 @@ Place: TypeAlias = Before | After | End
 class NewNode:
     """A node to add, with everything below it.
 
+    `type` is its node type; None for the relation's own, and not one of its kinds.
     `position` counts from 0 among the siblings; None appends. `defaults` are the model's, for
     the fields that `values` leaves out.
     """
 
     key: str | None = None
+    type: str | None = None
     values: Values = field(default_factory=dict)
     defaults: Values = field(default_factory=dict, repr=False, compare=False)
     position: int | None = None
@@ -67,11 +69,12 @@ class AddNodes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateNode:
-    """Give some fields of a child new values."""
+    """Give some fields of a child new values; `type` is the node type that has them."""
 
     relation: str
     key: str
     values: Values
+    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ class FieldSpec:
 class RelationSpec:
     """A child relation: the children live and die with their parent.
 
-    `parent_field` is the child's `ParentalKey`. `order_field` is the child's field that holds
+    Each is a `child`, or a kind of it. `parent_field` is the child's `ParentalKey`. `order_field` is the child's field that holds
     its place among its siblings, the first one's `first_number`; None where the relation keeps
     no order of its own. A commit takes no fewer children than `min_num` and no more than
     `max_num`.
@@ -70,13 +70,17 @@ class SetSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSpec:
-    """One type of node. `name` is unique within the cluster; `label` is the model's."""
+    """One type of node. `name` is unique within the cluster; `label` is the model's.
+
+    `bases` are the node types that it is a kind of: those whose model its own inherits.
+    """
 
     name: str
     label: str
     fields: Mapping[str, FieldSpec]
     relations: Mapping[str, RelationSpec]
     sets: Mapping[str, SetSpec]
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +89,11 @@ class ClusterSpec:
 
     root: str
     nodes: Mapping[str, NodeSpec]
+
+    def is_kind(self, name: str, of: str) -> bool:
+        """Tell whether a node type is another one, or a kind of it."""
+        return name == of or of in self.nodes[name].bases
+
+    def kinds(self, name: str) -> tuple[str, ...]:
+        """Return a node type, and those that are a kind of it."""
+        return tuple(each for each in self.nodes if self.is_kind(each, name))

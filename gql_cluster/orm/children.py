@@ -63,7 +63,8 @@ def _counts(  # noqa: PLR0913, PLR0917 - one relation, said whole
     keys: dict[Json, str] = {node.pk: key for key, node in parents.items() if node.pk is not None}
     if keys:
         parent, model = family.cluster.models[type_name], family.cluster.models[relation.child]
-        leaving = [node.pk for node in plan.removed.values() if node.type == relation.child]
+        types = family.cluster.spec.kinds(relation.child)
+        leaving = [node.pk for node in plan.removed.values() if node.type in types]
         rows = (
             model._default_manager.using(using)
             .filter(**{f"{relation.parent_field}__in": [decode_pk(parent, pk) for pk in keys]})

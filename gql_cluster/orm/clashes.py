@@ -59,22 +59,20 @@ def _gives(plan: Plan, node: Node, rule: unique.Rule) -> bool:
 def _saved_node(
     family: Family, mine: Node, relation: RelationSpec, pk: Json, using: str
 ) -> Node | None:
-    """Return a row of the same type as `mine` as a node, None where it is not in the cluster."""
+    """Return a row in the same relation as `mine` as a node, None where it is not in the cluster."""
     cluster = family.cluster
-    model = cluster.models[mine.type]
+    model = cluster.models[relation.child]
     found = model._base_manager.using(using).filter(pk=decode_pk(model, pk))
-    row = next(rows(cluster, mine.type, found, relation.parent_field), None)
-    if row is None:
-        return None
-    # Every node of a type is in the same relation, so its line is as long as that of `mine`.
+    type_name, row = next(rows(cluster, relation.child, found, relation.parent_field), ("", None))
+    # The line of what is in the same relation is as long as that of `mine`.
     above = family.snapshot.node(mine.parent or "")
-    if above is None:
+    if row is None or above is None:
         return None
     parent = row[relation.parent_field]
     if not _is_below(family, above, parent, using):
         return None
     key = ROOT_KEY if above.parent is None else node_key(above.type, parent)
-    return make_node(cluster, mine.type, row, parent=key, relation=relation.name)
+    return make_node(cluster, type_name, row, parent=key, relation=relation.name)
 
 
 def _is_below(family: Family, like: Node, pk: Json, using: str) -> bool:

@@ -235,11 +235,11 @@ class _Work:
         return counted
 
     def _in_the_way(self, type_name: str) -> dict[str, Model]:
-        """Return fresh copies of the rows of a type that are about to change or go."""
+        """Return fresh copies of the rows of a type, of every kind, that are about to change or go."""
         rows: dict[str, Any] = {}
         for key, instance in self._now.instances.items():
             node = self._plan.base.get(key) or self._family.snapshot.node(key)
-            if node is not None and node.type == type_name:
+            if node is not None and self._family.cluster.spec.is_kind(node.type, type_name):
                 rows[key] = self._as_saved(key, instance)
         return rows
 
@@ -256,12 +256,13 @@ class _Work:
 
     def _deleted_pks(self) -> dict[str, set[Json]]:
         gone: dict[str, set[Json]] = defaultdict(set)
+        nodes = self._family.cluster.spec.nodes
         for key, node in self._plan.removed.items():
-            gone[node.type].add(node.pk)
             # What others have deleted, too, has nothing below it any more.
             _, is_below = self._now.saved.below.get(key, ({}, {}))
-            for below in is_below.values():
-                gone[below.type].add(below.pk)
+            for each in (node, *is_below.values()):
+                for name in (each.type, *nodes[each.type].bases):
+                    gone[name].add(each.pk)
         return gone
 
 

@@ -24,6 +24,7 @@ from modelcluster.fields import ParentalKey
 from modelcluster.models import ClusterableModel, get_all_child_relations
 
 from gql_cluster.domain.spec import ClusterSpec, FieldSpec, NodeSpec, RelationSpec, SetSpec
+from gql_cluster.orm.inheritance import kinds
 from gql_cluster.orm.kinds import can_be_staged, ignores_case, is_tags, tagged_models
 
 AnyField: TypeAlias = "Field[Any, Any]"
@@ -41,6 +42,15 @@ class Cluster:
     spec: ClusterSpec
     models: Mapping[str, type[Model]]
 
+    def type_of(self, model: type[Model]) -> str:
+        """Return the node type of a model's rows; raises `LookupError` for another's."""
+        return next(name for name, each in self.models.items() if each is model)
+
+    def kinds(self, name: str) -> dict[type[Model], str]:
+        """Return the models of the node types that are a kind of one, the deepest first."""
+        names = {self.models[each]: each for each in self.spec.kinds(name)}
+        return {kind: names[kind] for kind in kinds(self.models[name]) if kind in names}
+
     @property
     def name(self) -> str:
         """The root's type name."""
@@ -56,7 +66,8 @@ class Cluster:
 def describe(model: type[ClusterableModel]) -> Cluster:
     """Return the cluster of a root model: every child relation at any depth, and every set.
 
-    Relations of superclasses belong to it, too. A node type is named as its model, with the
+    Relations of superclasses belong to it, too, and children of each kind: the models that
+    inherit a child's table. A node type is named as its model, with the
     app's label before it where two models of one cluster share a name.
     """
     models = _models_below(model)
@@ -172,9 +183,10 @@ def _models_below(root: type[Model]) -> list[type[Model]]:
     while waiting:
         for relation in _child_relations(waiting.pop()):
             child = relation.related_model
-            if child not in found:
-                found[child] = None
-                waiting.append(child)
+            for each in (child, *reversed(kinds(child))):
+                if each not in found:
+                    found[each] = None
+                    waiting.append(each)
     return list(found)
 
 
@@ -206,7 +218,8 @@ def _node(
     ordered = {
         found
         for name in parental
-        if (found := order_field(model, name)) and _has_parental_key(model, name)
+        for each in (model, *model._meta.all_parents)
+        if _has_parental_key(each, name) and (found := order_field(each, name))
     }
     return NodeSpec(
         name=names[model],
@@ -226,6 +239,7 @@ def _node(
             for field in model._meta.many_to_many
             if can_be_staged(field)
         },
+        bases=tuple(name for each, name in names.items() if model in kinds(each)),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from django.db import router, transaction
 from django.db.models import Model, QuerySet
@@ -15,6 +15,7 @@ from gql_cluster.domain.rank import base_rank
 from gql_cluster.domain.spec import ROOT_KEY, NodeSpec, RelationSpec
 from gql_cluster.orm.codec import decode, parse, pk_field, row_encoder
 from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.inheritance import column_path, kinds, path_to
 from gql_cluster.orm.sets import members_of
 
 
@@ -44,7 +45,7 @@ def load(cluster: Cluster, pk: Json) -> list[Node] | None:
 
 def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
     """Yield the saved nodes below a saved node."""
-    return _Loader(cluster, using, node.pk).below(node.type, {node.pk: node.key}, "")
+    return _Loader(cluster, using, node.pk).below({node.type: {node.pk: node.key}}, "")
 
 
 class _Loader:
@@ -55,18 +56,23 @@ class _Loader:
 
     def nodes(self, queryset: QuerySet[Any]) -> Iterator[Node]:
         name = self._cluster.name
-        sets = self._sets(self._cluster.spec.nodes[name], queryset.model, "")
-        for row in rows(self._cluster, name, queryset):
-            yield make_node(self._cluster, name, row, parent=None, sets=sets)
-            yield from self.below(name, {row["pk"]: ROOT_KEY}, "")
+        sets = self._sets(queryset.model, [name], "")
+        for row in plain_rows(self._cluster, name, queryset):
+            yield make_node(self._cluster, name, row, parent=None, sets=sets[name])
+            yield from self.below({name: {row["pk"]: ROOT_KEY}}, "")
 
-    def below(self, parent: str, keys: dict[Json, str], path: str) -> Iterator[Node]:
-        for relation in self._cluster.spec.nodes[parent].relations.values():
+    def below(self, parents: _Keys, path: str) -> Iterator[Node]:
+        """Yield what is below some nodes: a relation that several kinds have is read once."""
+        places: dict[tuple[str, str], tuple[RelationSpec, dict[Json, str]]] = {}
+        for type_name, keys in parents.items():
+            for relation in self._cluster.spec.nodes[type_name].relations.values():
+                place = (relation.name, relation.child)
+                places.setdefault(place, (relation, {}))[1].update(keys)
+        for relation, keys in places.values():
             yield from self._children(relation, keys, path)
 
     def _children(self, relation: RelationSpec, keys: dict[Json, str], path: str) -> Iterator[Node]:
         model = self._cluster.models[relation.child]
-        spec = self._cluster.spec.nodes[relation.child]
         above = f"{relation.parent_field}__{path}"
         ordering = [*(model._meta.ordering or ()), "pk"]
         queryset = (
@@ -74,52 +80,104 @@ class _Loader:
             .filter(**{f"{above}pk": self._pk})
             .order_by(*ordering)
         )
-        sets = self._sets(spec, model, above)
-        found: dict[Json, str] = {}
+        found = [
+            (type_name, row)
+            for type_name, row in rows(
+                self._cluster, relation.child, queryset, relation.parent_field
+            )
+            if row[relation.parent_field] in keys
+        ]
+        sets = self._sets(model, dict.fromkeys([relation.child, *(name for name, _ in found)]), above)
+        here: _Keys = defaultdict(dict)
         counts: dict[str, int] = defaultdict(int)
-        for row in rows(self._cluster, relation.child, queryset, relation.parent_field):
-            parent = keys.get(row[relation.parent_field])
-            if parent is None:
-                continue
+        for type_name, row in found:
+            parent = keys[row[relation.parent_field]]
             node = make_node(
                 self._cluster,
-                relation.child,
+                type_name,
                 row,
                 parent=parent,
                 relation=relation.name,
                 rank=base_rank(counts[parent]),
-                sets=sets,
+                sets=sets[type_name],
             )
             counts[parent] += 1
-            found[node.pk] = node.key
+            here[type_name][node.pk] = node.key
             yield node
-        if found:
-            yield from self.below(relation.child, found, above)
+        if here:
+            yield from self.below(here, above)
 
     def _sets(
-        self, spec: NodeSpec, model: type[Model], above: str
-    ) -> dict[str, dict[Json, tuple[Json, ...]]]:
-        return {
-            name: members_of(model, name).load({f"{above}pk": self._pk}, self._using)
-            for name in spec.sets
-        }
+        self, model: type[Model], types: Iterable[str], above: str
+    ) -> dict[str, dict[str, _Members]]:
+        """Return the members of each set of some types, all of which are kinds of a model."""
+        loaded: dict[Any, _Members] = {}
+        found: dict[str, dict[str, _Members]] = {}
+        for type_name in types:
+            kind = self._cluster.models[type_name]
+            found[type_name] = {}
+            for name in self._cluster.spec.nodes[type_name].sets:
+                field = kind._meta.get_field(name)
+                if field not in loaded:
+                    is_above = model in kinds(field.model)
+                    down = f"{path_to(field.model, model)}__" if is_above else ""
+                    where = {f"{down}{above}pk": self._pk}
+                    loaded[field] = members_of(kind, name).load(where, self._using)
+                found[type_name][name] = loaded[field]
+        return found
+
+
+_Members: TypeAlias = dict[Json, tuple[Json, ...]]
+_Keys: TypeAlias = dict[str, dict[Json, str]]
+"""The keys of saved nodes, by type and primary key."""
+
+
+def plain_rows(
+    cluster: Cluster, type_name: str, queryset: QuerySet[Any], *extra: str
+) -> Iterator[dict[str, Json]]:
+    """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` foreign keys."""
+    return (row for _, row in _rows(cluster, [(type_name, "")], type_name, queryset, extra))
 
 
 def rows(
     cluster: Cluster, type_name: str, queryset: QuerySet[Any], *extra: str
-) -> Iterator[dict[str, Json]]:
-    """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` foreign keys."""
-    model = cluster.models[type_name]
-    names = ["pk", *cluster.spec.nodes[type_name].fields, *extra]
-    fields: list[Any] = [
-        pk_field(model) if name == "pk" else model._meta.get_field(name) for name in names
-    ]
-    encoders = [row_encoder(field) for field in fields]
-    columns = ["pk", *(field.attname for field in fields[1:])]
-    for row in queryset.values_list(*columns):
-        yield {
-            name: encode(value) for name, encode, value in zip(names, encoders, row, strict=True)
-        }
+) -> Iterator[tuple[str, dict[str, Json]]]:
+    """Yield a queryset's rows, each with its node type, which may be a kind of that one."""
+    base = cluster.models[type_name]
+    below = [(name, path_to(base, kind)) for kind, name in cluster.kinds(type_name).items()]
+    return _rows(cluster, [*below, (type_name, "")], type_name, queryset, extra)
+
+
+def _rows(
+    cluster: Cluster,
+    types: Sequence[tuple[str, str]],
+    type_name: str,
+    queryset: QuerySet[Any],
+    extra: Sequence[str],
+) -> Iterator[tuple[str, dict[str, Json]]]:
+    base = cluster.models[type_name]
+    columns: dict[str, Callable[[Any], Json]] = {"pk": row_encoder(pk_field(base))}
+    readers: list[tuple[str, str, list[tuple[str, str]]]] = []
+    for name, path in types:
+        kind = cluster.models[name]
+        held: list[tuple[str, str]] = []
+        for each in (*cluster.spec.nodes[name].fields, *extra):
+            field: Any = kind._meta.get_field(each)
+            column = column_path(base, kind, field)
+            columns[column] = row_encoder(field)
+            held.append((each, column))
+        marker = f"{path}__pk" if path else "pk"
+        columns.setdefault(marker, columns["pk"])
+        readers.append((name, marker, held))
+    for values in queryset.values_list(*columns):
+        row = dict(zip(columns, values, strict=True))
+        # The deepest kind comes first, and the type itself at last.
+        name, held = next((name, held) for name, marker, held in readers if row[marker] is not None)
+        yield (
+            name,
+            {"pk": columns["pk"](row["pk"])}
+            | {each: columns[column](row[column]) for each, column in held},
+        )
 
 
 def make_node(  # noqa: PLR0913 - a node, said whole
@@ -130,7 +188,7 @@ def make_node(  # noqa: PLR0913 - a node, said whole
     parent: str | None,
     relation: str | None = None,
     rank: str = "",
-    sets: dict[str, dict[Json, tuple[Json, ...]]] | None = None,
+    sets: Mapping[str, _Members] | None = None,
 ) -> Node:
     """Return the node of a row that `rows` gave."""
     pk = row["pk"]

@@ -13,6 +13,7 @@ from django.db.models import Model
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.orm.codec import encoder, pk_field
+from gql_cluster.orm.inheritance import concrete
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import in_model_order, node_key
 from gql_cluster.orm.sets import members_of, set_behind
@@ -46,10 +47,11 @@ class Merged:
         parent = self._written[node.key]
         encode_pk = encoder(pk_field(model))
         found: list[Model] = []
+        types = cluster.kinds(relation.child)
         rows = model._default_manager.using(self._using).filter(**{relation.parent_field: parent})
-        for row in rows:
-            pk = encode_pk(row.pk)
-            key = self._keys.get((relation.child, pk)) or node_key(relation.child, pk)
+        for row in concrete(rows, types):
+            type_name, pk = types.get(type(row), relation.child), encode_pk(row.pk)
+            key = self._keys.get((type_name, pk)) or node_key(type_name, pk)
             if key in self._plan.removed:
                 continue
             setattr(row, relation.parent_field, parent)

@@ -18,7 +18,7 @@ from django.db.models import Model, ProtectedError, RestrictedError
 from gql_cluster.domain.error import ValidationFailedError
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan
-from gql_cluster.domain.spec import ROOT_KEY
+from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.orm.describe import ORDER_COLUMN
 from gql_cluster.orm.instance import Family, detach
 from gql_cluster.orm.integrity import field_of
@@ -79,7 +79,7 @@ class Saver:
         if relation is not None and relation.order_field is None:
             places = {id(self._written[key]): key for key in keys}
             instances = [self._written[key] for key in keys]
-            in_model_order(type(instances[0]), instances)
+            in_model_order(self._family.cluster.models[relation.child], instances)
             keys[:] = [places[id(instance)] for instance in instances]
 
     def _save(self, key: str) -> None:
@@ -111,14 +111,14 @@ class Saver:
                 self._delete(gone)
             children = self._children.get((key, relation), ())
             if spec.relations[relation].order_field == ORDER_COLUMN:
-                self._save_in_order(children)
+                self._save_in_order(spec.relations[relation], children)
                 continue
             for child in children:
                 self._save(child)
         for name in spec.sets:
             self._save_set(key, instance, name)
 
-    def _save_in_order(self, keys: Sequence[str]) -> None:
+    def _save_in_order(self, relation: RelationSpec, keys: Sequence[str]) -> None:
         """Save siblings to which Django itself gives numbers when it inserts them."""
         places = {key: getattr(self._written[key], ORDER_COLUMN) for key in keys}
         for key in keys:
@@ -130,7 +130,8 @@ class Saver:
                 setattr(instance, ORDER_COLUMN, place)
                 moved.append(instance)
         if moved:
-            type(moved[0])._base_manager.bulk_update(moved, [ORDER_COLUMN])
+            model = self._family.cluster.models[relation.child]
+            model._base_manager.bulk_update(moved, [ORDER_COLUMN])
 
     def _delete(self, key: str) -> None:
         instance = self._deleted[key]

@@ -44,6 +44,11 @@ class Rule:
     constraint: UniqueConstraint | None = None
 
     @property
+    def what(self) -> tuple[tuple[str, ...], UniqueConstraint | None]:
+        """What it says, which models that inherit it say, too."""
+        return self.names, self.constraint
+
+    @property
     def condition(self) -> Q | None:
         """Which rows it is about, all where it is None."""
         return self.constraint.condition if self.constraint else None
@@ -86,14 +91,21 @@ class Clash:
 
 
 class Uniqueness:
-    """The rules of one node type, for the nodes of it that a commit writes."""
+    """The rules of one node type, for the nodes of it that a commit writes, of every kind.
+
+    What is a rule of a base of it already is left to that.
+    """
 
     def __init__(
         self, family: Family, type_name: str, instances: Mapping[str, Model], using: str
     ) -> None:
         """`instances` are all nodes of the type that will be written, by key."""
+        models = family.cluster.models
         self._family = family
-        self._model = family.cluster.models[type_name]
+        self._model = models[type_name]
+        bases = family.cluster.spec.nodes[type_name].bases
+        known = [rule.what for base in bases for rule in rules(models[base])]
+        self._rules = [rule for rule in rules(self._model) if rule.what not in known]
         self._instances = instances
         self._using = using
 
@@ -103,7 +115,7 @@ class Uniqueness:
         Rows whose primary key is in `ignored` don't count: the commit deletes them.
         """
         gone = {*ignored, *self._written()}
-        for rule in rules(self._model):
+        for rule in self._rules:
             seen: dict[Values, str] = {}
             wanted: dict[Values, str] = {}
             for key, instance in self._instances.items():
@@ -129,7 +141,7 @@ class Uniqueness:
         stand-in, rows get what they are about to hold at once; of a ring of such rows the
         database then refuses the commit.
         """
-        for rule in rules(self._model):
+        for rule in self._rules:
             will = {
                 values: key
                 for key, instance in self._instances.items()

@@ -161,10 +161,13 @@ def _constraints(
     for name, instances in by_type(family, written).items():
         pks = {each.pk for each in instances.values() if each.pk is not None}
         pks |= {decode_pk(family.cluster.models[name], pk) for pk in deleted.get(name, ())}
+        checked_here = _own(family, name)
         for key, instance in instances.items():
             exclude = {field.name for field in _absent(instance)}
             exclude |= {field for each, field in wrong if each == key and field}
             for model, constraints in instance.get_constraints():
+                if model not in checked_here:
+                    continue
                 others: Any = _Others(model, pks)
                 for constraint in constraints:
                     if is_unique_fields(constraint):
@@ -180,15 +183,21 @@ def _alike(
 ) -> Iterator[Problem]:
     """Check among the nodes themselves that expressions are unique."""
     wrong = {each.key for each in problems}
-    for instances in by_type(family, written).values():
+    for name, instances in by_type(family, written).items():
         right = {key: each for key, each in instances.items() if key not in wrong}
-        model = type(next(iter(instances.values())))
-        for each in (model, *model._meta.all_parents):
+        for each in _own(family, name):
             unique: list[Any] = [c for c in each._meta.constraints if is_unique_expressions(c)]
             for constraint in unique:
                 message = str(constraint.get_violation_error_message())
                 for key in alike(constraint, right, using):
                     yield problem(family, key, None, message, constraint.violation_error_code)
+
+
+def _own(family: Family, type_name: str) -> list[type[Model]]:
+    """Return the models whose constraints are checked for a node type, and not for its bases."""
+    models, bases = family.cluster.models, family.cluster.spec.nodes[type_name].bases
+    above = (models[type_name], *models[type_name]._meta.all_parents)
+    return [each for each in above if not any(issubclass(models[base], each) for base in bases)]
 
 
 def _absent(instance: Model) -> Iterator[AnyField]:
@@ -213,10 +222,12 @@ class _Others:
 
 
 def by_type(family: Family, written: Mapping[str, Model]) -> dict[str, dict[str, Model]]:
-    """Return instances by node type, then by key."""
+    """Return instances by node type, then by key; those of a kind are of its bases, too."""
     found: dict[str, dict[str, Model]] = defaultdict(dict)
     for key, instance in written.items():
-        found[_node(family, key).type][key] = instance
+        name = _node(family, key).type
+        for each in (*family.cluster.spec.nodes[name].bases, name):
+            found[each][key] = instance
     return found
 
 
