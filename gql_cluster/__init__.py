@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gql_cluster.api.children import Children
     from gql_cluster.api.fields import rows
+    from gql_cluster.api.mirror import interface
     from gql_cluster.api.mirror import mirror as type  # noqa: A004 - as strawberry.type
     from gql_cluster.api.schema import Schema
     from gql_cluster.orm.custom import register_field
 
-__all__ = ["Children", "Schema", "register_field", "rows", "type"]
+__all__ = ["Children", "Schema", "interface", "register_field", "rows", "type"]
 
 _PLACES = {
     "Children": ("gql_cluster.api.children", "Children"),
+    "interface": ("gql_cluster.api.mirror", "interface"),
     "rows": ("gql_cluster.api.fields", "rows"),
     "Schema": ("gql_cluster.api.schema", "Schema"),
     "register_field": ("gql_cluster.orm.custom", "register_field"),

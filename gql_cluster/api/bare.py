@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
@@ -11,13 +12,23 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
 from modelcluster.fields import ParentalKey
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.base import get_object_definition
 
 from gql_cluster.api.fields import MirrorField
 from gql_cluster.api.labels import label_field, label_name, label_type
-from gql_cluster.api.mirror import OWN_NAMES, mirror
+from gql_cluster.api.mirror import OWN_NAMES, interface, mirror
 from gql_cluster.api.scalars import describe_field, type_of
 from gql_cluster.domain.spec import NodeSpec
 from gql_cluster.orm.describe import ORDER_COLUMN, AnyField, Cluster, stored_fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What is made of a model: a type or an interface, and the interfaces that it implements."""
+
+    name: str
+    bases: tuple[type[Any], ...] = ()
+    is_interface: bool = False
 
 
 class _Members:
@@ -37,6 +48,7 @@ class _Members:
 def node_mirror(
     cluster: Cluster,
     node: NodeSpec,
+    shape: Shape,
     *,
     names: Mapping[type[Model], str],
     namespace: dict[str, Any],
@@ -44,11 +56,14 @@ def node_mirror(
     """Return the mirror of a cluster's node type: columns, children, sets, and the parent.
 
     `names` are those of all types; `namespace` is where types are found by name once the
-    schema is built.
+    schema is built. What a base of it mirrors is the base's to show or to hide.
     """
     model = cluster.models[node.name]
+    above = _above(shape)
     members = _Members(namespace)
     for column in _columns(model):
+        if column.name in above:
+            continue
         target = names.get(column.remote_field.model) if column.remote_field else None
         if target is None:
             _add_column(members, column)
@@ -57,21 +72,41 @@ def node_mirror(
             members.add(column.name, annotation, column)
     children = {each.name: cluster.models[each.child] for each in node.relations.values()}
     for name, child in children.items():
-        members.add(name, f"list[{names[child]}]")
+        if name not in above:
+            members.add(name, f"list[{names[child]}]")
     for each in node.sets.values():
         field: Any = model._meta.get_field(each.name)
         held = f"list[{names[field.related_model]}]" if each.target else list[str]
-        members.add(each.name, held, field)
-    return _make(model, names[model], members)
+        if each.name not in above:
+            members.add(each.name, held, field)
+    return _make(model, shape, members)
 
 
-def plain_mirror(model: type[Model], name: str) -> type[Any]:
+def plain_mirror(model: type[Model], shape: Shape) -> type[Any]:
     """Return the mirror of what a cluster refers to: its columns; of a user the key alone."""
+    above = _above(shape)
     members = _Members({})
     if not issubclass(model, AbstractBaseUser):
         for column in _columns(model):
-            _add_column(members, column)
-    return _make(model, name, members, key=None)  # it is in no draft
+            if column.name not in above:
+                _add_column(members, column)
+    return _make(model, shape, members, key=None)  # it is in no draft
+
+
+def own_mirror(model: type[Model], interface_: type[Any]) -> type[Any]:
+    """Return the type of a model's own rows, where others inherit its table: `PlainPlace`."""
+    name = f"Plain{get_object_definition(interface_, strict=True).name}"
+    return _make(model, Shape(name=name, bases=(interface_,)), _Members({}))
+
+
+def _above(shape: Shape) -> set[str]:
+    """Return the names of what the bases of a type mirror."""
+    return {
+        name
+        for base in shape.bases
+        for field in base.__strawberry_django_definition__.model._meta.get_fields()
+        for name in (field.name, getattr(field, "get_accessor_name", lambda f=field: f.name)())
+    }
 
 
 def _columns(model: type[Model]) -> list[Any]:
@@ -99,7 +134,7 @@ def _is_parent(model: type[Model], column: AnyField) -> bool:
     return parental == [column] and not column.null
 
 
-def _make(model: type[Model], name: str, members: _Members, **more: None) -> type[Any]:
+def _make(model: type[Model], shape: Shape, members: _Members, **more: None) -> type[Any]:
     clash = [member for member in members.found if member in OWN_NAMES]
     if clash:
         raise ImproperlyConfigured(
@@ -112,5 +147,6 @@ def _make(model: type[Model], name: str, members: _Members, **more: None) -> typ
         "__annotations__": members.annotations,
         "__module__": __name__,
     }
-    made: type[Any] = mirror(model, name=name)(type(name, (), namespace))
+    declare = interface if shape.is_interface else mirror
+    made: type[Any] = declare(model, name=shape.name)(type(shape.name, shape.bases, namespace))
     return made

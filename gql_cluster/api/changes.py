@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from django.core.exceptions import ValidationError
@@ -16,7 +16,7 @@ from django.db.models import Model
 from strawberry import UNSET
 
 from gql_cluster.api.choices import enum_of
-from gql_cluster.api.names import own_name, writable
+from gql_cluster.api.names import kind_members, own_name, writable
 from gql_cluster.domain.change import (
     AddNodes,
     AddToSet,
@@ -27,6 +27,7 @@ from gql_cluster.domain.change import (
     EditNode,
     MoveNode,
     NewNode,
+    OfKind,
     Place,
     RemoveFromSet,
     RemoveNodes,
@@ -87,9 +88,25 @@ class _Reader:
     def model(self) -> type[Model]:
         return self.cluster.models[self.type_name]
 
-    def child(self, relation: str, key: str | None) -> _Reader:
+    def child(self, relation: str, key: str | None, kind: str | None = None) -> _Reader:
         path = (*self.path, relation) if key is None else (*self.path, relation, key)
-        return _Reader(self.cluster, self.spec.relations[relation].child, key, path)
+        type_name = kind or self.spec.relations[relation].child
+        return _Reader(self.cluster, type_name, key, path)
+
+    def change_of_kind(self, given: Any) -> Change:
+        """Read a change of a node that is of this type, or of one of its kinds."""
+        kind, chosen = self.kind(given)
+        if kind is None:
+            return self.change(chosen)
+        return OfKind(type=kind, change=replace(self, type_name=kind).change(chosen))
+
+    def kind(self, given: Any) -> tuple[str | None, Any]:
+        """Return which kind an input is about, None where there is but one, and what is given."""
+        kinds = kind_members(self.cluster.spec, self.type_name)
+        if not kinds:
+            return None, given
+        member, chosen = _chosen(given)
+        return kinds[member], chosen
 
     def change(self, given: Any) -> Change:
         name, value = _chosen(given)
@@ -120,12 +137,17 @@ class _Reader:
         child = self.child(relation, key)
         match kind:
             case "update":
-                values = child.values(value.set, is_new=False)
-                return UpdateNode(relation=relation, key=key, values=values)
+                of, fields = child.kind(value.set)
+                if of is None:
+                    values = child.values(fields, is_new=False)
+                    return UpdateNode(relation=relation, key=key, values=values)
+                values = replace(child, type_name=of).values(fields, is_new=False)
+                change = OfKind(type=of, change=SetFields(values=values))
+                return EditNode(relation=relation, key=key, changes=(change,))
             case "move":
                 return MoveNode(relation=relation, key=key, place=self.place(relation, value))
             case _:
-                changes = tuple(child.change(each) for each in value.changes)
+                changes = tuple(child.change_of_kind(each) for each in value.changes)
                 return EditNode(relation=relation, key=key, changes=changes)
 
     def set_change(self, name: str, given: Any) -> Change:
@@ -142,15 +164,18 @@ class _Reader:
                 return ReplaceSet(name=name, pks=())
 
     def children(self, relation: str, given: Sequence[Any]) -> tuple[NewNode, ...]:
-        own = own_name(self.cluster.spec.nodes[self.spec.relations[relation].child], "key")
-        keys = (_present(getattr(each, own)) for each in given)
-        return tuple(
-            self.child(relation, key).new(each) for each, key in zip(given, keys, strict=True)
-        )
+        children: list[NewNode] = []
+        for each in given:
+            kind, fields = self.child(relation, None).kind(each)
+            child = self.child(relation, None, kind)
+            key = _present(getattr(fields, own_name(child.spec, "key")))
+            children.append(self.child(relation, key, kind).new(fields, kind))
+        return tuple(children)
 
-    def new(self, given: Any) -> NewNode:
+    def new(self, given: Any, kind: str | None = None) -> NewNode:
         return NewNode(
             key=self.key if self.path else None,
+            type=kind,
             values=self.values(given, is_new=True),
             defaults=_defaults(self.cluster, self.type_name),
             position=_present(getattr(given, own_name(self.spec, "position"), UNSET)),

@@ -67,7 +67,7 @@ class NodeChange:
     @strawberry.field(description="The name of the node's GraphQL type.")
     def typename(self) -> str:
         """Name the node's type."""
-        return self.served.registry.name_of(self.view.cluster.models[_place(self.delta).type])
+        return self.served.registry.typename_of(self.view.cluster.models[_place(self.delta).type])
 
     @strawberry.field(description="The relation that the node is in; null for the root.")
     def relation(self, info: strawberry.Info) -> str | None:

@@ -14,6 +14,7 @@ from django.db.models.expressions import DatabaseDefault
 
 from gql_cluster.api import loaders
 from gql_cluster.api.inmemory import Selection, page, select
+from gql_cluster.api.kinds import hides_rows
 from gql_cluster.api.lookups import unsupported
 from gql_cluster.api.rows import EVERY, Choice
 from gql_cluster.domain.node import Node
@@ -100,7 +101,7 @@ async def _choice(ask: Ask, arguments: dict[str, Any]) -> Choice:
 async def _visible(ask: Ask, nodes: list[Node], model: type[Model]) -> list[Node]:
     """Leave out the saved nodes that the type's own `get_queryset` hides."""
     type_ = ask.field.django_type
-    if getattr(type_, "get_queryset", None) is None:
+    if not hides_rows(type_):
         return nodes
     pks = {node.key: decode_pk(model, node.pk) for node in nodes if node.pk is not None}
     loader = loaders.visible(ask.view, model, type_, ask.info)

@@ -8,7 +8,7 @@ from typing import Any
 import strawberry
 from strawberry.scalars import JSON
 
-from gql_cluster.api.values import client_value, graphql_name, graphql_path, model_at
+from gql_cluster.api.values import client_value, graphql_name, graphql_path
 from gql_cluster.domain.error import ClusterError, Conflict, ConflictError, ConflictKind, Problem
 from gql_cluster.domain.undo import Kept, KeptReason
 from gql_cluster.orm.describe import Cluster
@@ -149,10 +149,11 @@ class ConflictEntry:
         return self._shown(self.conflict.mine)
 
     def _shown(self, value: Any) -> JSON | None:
-        if self.conflict.field is None or self.conflict.kind is ConflictKind.ORDER:
+        conflict = self.conflict
+        if conflict.field is None or conflict.type is None or conflict.kind is ConflictKind.ORDER:
             return None
-        model = model_at(self.cluster, self.conflict.path)
-        shown: JSON | None = client_value(model, self.conflict.field, value)
+        model = self.cluster.models[conflict.type]
+        shown: JSON | None = client_value(model, conflict.field, value)
         return shown
 
 

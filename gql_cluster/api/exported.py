@@ -12,6 +12,7 @@ from strawberry_django.fields.field import (
     StrawberryDjangoField,
 )
 
+from gql_cluster.api.kinds import hides_rows
 from gql_cluster.api.registry import Registry
 from gql_cluster.domain.node import Json
 from gql_cluster.domain.spec import NodeSpec
@@ -54,7 +55,7 @@ class _Exported:
         return found
 
     def _hidden_in(self, spec: NodeSpec, model: type[Model]) -> set[str]:
-        type_ = self._registry.type_of(model)
+        type_ = self._registry.object_of(model)
         fields: list[Any] = get_object_definition(type_, strict=True).fields
         open_ = {field.django_name or field.python_name for field in fields if _is_open(field)}
         hidden = {name for name in spec.fields if not open_ & self._names(model, name)}
@@ -75,7 +76,7 @@ class _Exported:
         return {name, column.attname}
 
     def _hides_rows(self, model: type[Model]) -> bool:
-        return hasattr(self._registry.type_of(model), "get_queryset")
+        return hides_rows(self._registry.type_of(model))
 
 
 def _is_open(field: Any) -> bool:

@@ -14,6 +14,7 @@ from strawberry.annotation import StrawberryAnnotation
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryContainer
 from strawberry.types.enum import StrawberryEnumDefinition
+from strawberry.types.field import UNRESOLVED
 from strawberry_django.fields.field import (
     StrawberryDjangoConnectionExtension,
     StrawberryDjangoField,
@@ -174,7 +175,7 @@ class ConnectionField(MirrorField):
         """Return the connection, once the type of the list field's objects is known."""
         if self.of is not None and self.type_annotation is None:
             child: Any = unwrap_type(self.of.resolve_type(type_definition=type_definition))
-            if not isinstance(child, type):
+            if not isinstance(child, type) or child is UNRESOLVED:
                 return child
             connection: Any = DjangoListConnection
             self.type_annotation = StrawberryAnnotation(connection[child])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db.models import FileField, Model
 from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
 
-from gql_cluster.api.names import InputNames, own_name, writable
+from gql_cluster.api.names import InputNames, kind_members, own_name, writable
 from gql_cluster.api.scalars import describe_field, scalar_of
 from gql_cluster.domain.change import End
 from gql_cluster.domain.spec import NodeSpec, RelationSpec
@@ -78,7 +78,7 @@ class InputTypes:
     # Of a node
 
     def _input(self, cluster: Cluster, type_name: str) -> str:
-        name = f"{self._names.node(cluster, type_name)}Input"
+        name = f"{self._names.own(cluster, type_name)}Input"
         if name in self._begun:
             return name
         self._begun.add(name)
@@ -99,7 +99,7 @@ class InputTypes:
             )
         members |= _fields(cluster, type_name, is_new=True)
         for relation in spec.relations.values():
-            members[relation.name] = _Member(type=_many(self._input(cluster, relation.child)))
+            members[relation.name] = _Member(type=_many(self._new(cluster, relation.child)))
         for each in spec.sets.values():
             field: Any = cluster.models[type_name]._meta.get_field(each.name)
             member = "ID" if each.target else "String"
@@ -108,7 +108,7 @@ class InputTypes:
         return name
 
     def _own_fields(self, cluster: Cluster, type_name: str) -> str | None:
-        name = f"{self._names.node(cluster, type_name)}Fields"
+        name = f"{self._names.own(cluster, type_name)}Fields"
         members = _fields(cluster, type_name, is_new=False)
         if members and name not in self._types:
             description = _title(cluster, type_name, "Some fields of one {}; the others stay.")
@@ -116,7 +116,7 @@ class InputTypes:
         return name if members else None
 
     def _change(self, cluster: Cluster, type_name: str) -> str | None:
-        base = self._names.node(cluster, type_name)
+        base = self._names.own(cluster, type_name)
         name = f"{base}Change"
         if name in self._begun:
             return name
@@ -146,7 +146,7 @@ class InputTypes:
         if name in self._begun:
             return name
         self._begun.add(name)
-        new = _many(self._input(cluster, relation.child))
+        new = _many(self._new(cluster, relation.child))
         members = {"add": _Member(type=new, description="Add children.")}
         update = self._update(cluster, relation.child)
         if update is not None:
@@ -173,11 +173,56 @@ class InputTypes:
         self._make(name, f"One change of `{relation.name}`.", members, one_of=True)
         return name
 
+    # Of children, which may be of several kinds
+
+    def _new(self, cluster: Cluster, type_name: str) -> str:
+        kinds = kind_members(cluster.spec, type_name)
+        if not kinds:
+            return self._input(cluster, type_name)
+        text = "A new {}, of one of its kinds, with all below it."
+        made = self._of_kinds(cluster, type_name, "Input", self._input, text)
+        return str(made)  # every kind has an input
+
+    def _fields_of(self, cluster: Cluster, type_name: str) -> str | None:
+        if not kind_members(cluster.spec, type_name):
+            return self._own_fields(cluster, type_name)
+        text = "Some fields of one {}, by its kind or one above that; the others stay."
+        return self._of_kinds(cluster, type_name, "Fields", self._own_fields, text)
+
+    def _change_of(self, cluster: Cluster, type_name: str) -> str | None:
+        if not kind_members(cluster.spec, type_name):
+            return self._change(cluster, type_name)
+        text = "One change of one {}, by its kind or one above that."
+        return self._of_kinds(cluster, type_name, "Change", self._change, text)
+
+    def _of_kinds(
+        self,
+        cluster: Cluster,
+        type_name: str,
+        suffix: str,
+        make: Callable[[Cluster, str], str | None],
+        text: str,
+    ) -> str | None:
+        """Return the input that takes just one of what is made for each kind."""
+        name = f"{self._names.family(cluster, type_name)}{suffix}"
+        if name in self._begun:
+            return name
+        self._begun.add(name)
+        members = {
+            member: _Member(type=made, description=_title(cluster, kind, "Of a {}."))
+            for member, kind in kind_members(cluster.spec, type_name).items()
+            if (made := make(cluster, kind)) is not None
+        }
+        if not members:
+            return None
+        self._make(name, _title(cluster, type_name, text), members, one_of=True)
+        return name
+
     def _update(self, cluster: Cluster, type_name: str) -> str | None:
-        fields = self._own_fields(cluster, type_name)
+        fields = self._fields_of(cluster, type_name)
         if fields is None:
             return None
-        name = f"{self._names.node(cluster, type_name)}Update"
+        name = f"{self._names.family(cluster, type_name)}Update"
         if name not in self._types:
             members = {
                 "key": _Member(type=strawberry.ID, required=True),
@@ -187,11 +232,12 @@ class InputTypes:
         return name
 
     def _edit(self, cluster: Cluster, type_name: str) -> str | None:
-        spec = cluster.spec.nodes[type_name]
-        change = self._change(cluster, type_name) if spec.relations or spec.sets else None
+        nodes = [cluster.spec.nodes[kind] for kind in cluster.spec.kinds(type_name)]
+        has_more = any(spec.relations or spec.sets for spec in nodes)
+        change = self._change_of(cluster, type_name) if has_more else None
         if change is None:
             return None
-        name = f"{self._names.node(cluster, type_name)}Edit"
+        name = f"{self._names.family(cluster, type_name)}Edit"
         if name not in self._types:
             members = {
                 "key": _Member(type=strawberry.ID, required=True),
@@ -253,7 +299,7 @@ def _relations_to(cluster: Cluster, type_name: str) -> list[RelationSpec]:
         relation
         for spec in cluster.spec.nodes.values()
         for relation in spec.relations.values()
-        if relation.child == type_name
+        if cluster.spec.is_kind(type_name, relation.child)
     ]
 
 

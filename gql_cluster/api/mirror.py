@@ -11,8 +11,10 @@ import strawberry_django
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
 from django.utils.text import capfirst
+from graphql import GraphQLAbstractType, GraphQLResolveInfo, default_type_resolver, get_named_type
 from strawberry import relay
 from strawberry.types.base import get_object_definition
+from strawberry.types.cast import get_strawberry_type_cast
 from strawberry_django.fields.field import StrawberryDjangoField
 from strawberry_django.optimizer import OptimizerStore
 from strawberry_django.relay.utils import resolve_model_id
@@ -23,6 +25,7 @@ from gql_cluster.api.arguments import make_filter, make_order
 from gql_cluster.api.children import Children, checked_limits, declare_limits
 from gql_cluster.api.fields import MirrorField, connection_of
 from gql_cluster.api.ids import draft_type, local_id
+from gql_cluster.api.kinds import give_every_kind, object_type_of
 from gql_cluster.api.labels import label_field, label_name, label_type
 from gql_cluster.api.scalars import describe_field, description_of, type_of
 from gql_cluster.orm.describe import AnyField
@@ -36,7 +39,29 @@ OWN_NAMES = frozenset({"id", "pk", "key"})
 
 
 class Mirror:
-    """What mirror types inherit: an id that a saved object and a draft of it never share."""
+    """What mirror types inherit.
+
+    An id that a saved object and a draft of it never share, and the type that an object has
+    where a field may give several: that of its own model, or of the nearest above.
+    """
+
+    @classmethod
+    def is_type_of(cls, obj: Any, info: GraphQLResolveInfo[Any]) -> bool:
+        """Tell whether an object is of this type; the model is for the caller to compare."""
+        if get_named_type(info.return_type).name == get_object_definition(cls, strict=True).name:
+            return True  # the field gives no other
+        mine: object = object_type_of(obj, info)
+        return mine is None or mine is cls
+
+    @classmethod
+    def resolve_type(
+        cls, obj: Any, info: GraphQLResolveInfo[Any], abstract: GraphQLAbstractType
+    ) -> Any:
+        """Return the name of the type of what a field of an interface gives."""
+        found = object_type_of(obj, info)
+        if found is None or get_strawberry_type_cast(obj) is not None:
+            return default_type_resolver(obj, info, abstract)
+        return get_object_definition(found, strict=True).name
 
     @classmethod
     def resolve_id(cls, root: Any, *, info: strawberry.Info) -> Any:
@@ -84,10 +109,49 @@ def mirror(  # noqa: PLR0913 - all by name, as in strawberry_django.type
     None is for none. `children` says by a relation's name how many children a commit takes in
     it. `options` are those of `strawberry_django.type`.
     """
+    return _decorator(
+        model, strawberry_django.type, name, description, filters, ordering, children, options
+    )
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(strawberry_django.field,))
+def interface(  # noqa: PLR0913 - all by name, as in strawberry_django.interface
+    model: type[Model],
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    filters: type | Any | None = strawberry.UNSET,
+    ordering: type | Any | None = strawberry.UNSET,
+    children: Mapping[str, Children] | None = None,
+    **options: Any,
+) -> Callable[[type[T]], type[T]]:
+    """Declare what the mirrors of a model and of those that inherit its table have in common.
+
+    It is an interface: declare the others' types as subclasses of it. A list of it gives each
+    row as what it is. Rows of the model alone are of a type of their own, `Plain…`, unless one is
+    declared for the model. All else is as in `type`.
+    """
+    return _decorator(
+        model, strawberry_django.interface, name, description, filters, ordering, children, options
+    )
+
+
+def _decorator(  # noqa: PLR0913, PLR0917 - what both decorators take
+    model: type[Model],
+    declare: Callable[..., Any],
+    name: str | None,
+    description: str | None,
+    filters: Any,
+    ordering: Any,
+    children: Mapping[str, Children] | None,
+    options: Mapping[str, Any],
+) -> Callable[[type[T]], type[T]]:
     limits = checked_limits(model, children or {})
 
     def decorate(cls: type[T]) -> type[T]:
         made = _with_bases(cls)
+        if declare is strawberry_django.interface:
+            give_every_kind(made)
         for own, resolver, text in (
             ("pk", _pk, "The database key; null until committed."),
             ("key", _key, "The node's key; null outside of a draft."),
@@ -95,7 +159,7 @@ def mirror(  # noqa: PLR0913 - all by name, as in strawberry_django.type
             if own not in made.__dict__ and own not in made.__annotations__:
                 setattr(made, own, strawberry.field(resolver=resolver, description=text))
         _resolve_auto(made, model)
-        declared: Any = strawberry_django.type(
+        declared: Any = declare(
             model,
             name=name,
             description=description or description_of(model),

@@ -251,7 +251,7 @@ class ClusterMutations:
 
     def _source(self, text: str) -> _Source:
         """Return what to copy: a draft, or the primary key of a saved cluster."""
-        type_name = self._served.registry.name_of(self._cluster.model)
+        type_name = self._served.registry.typename_of(self._cluster.model)
         match self._served.parse(text):
             case ids.DraftId(cluster=cluster, draft=draft) if cluster == self._cluster.name:
                 return {"draft_id": draft}

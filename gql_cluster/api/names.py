@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from django.db.models import Model
@@ -27,6 +28,20 @@ def own_name(spec: NodeSpec, name: str) -> str:
     """
     taken = {field.name for field in writable(spec, is_new=True)}
     return f"node_{name}" if name in {*taken, *spec.relations, *spec.sets} else name
+
+
+def kind_members(spec: ClusterSpec, type_name: str) -> dict[str, str]:
+    """Return the node types that children of a node type may be, by the inputs' member for each.
+
+    Empty where there is but one.
+    """
+    kinds = () if type_name == spec.root else spec.kinds(type_name)
+    return {singular(kind): kind for kind in kinds} if len(kinds) > 1 else {}
+
+
+def singular(name: str) -> str:
+    """Return a type's name as the name of a field, in snake case."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 class InputNames:
@@ -58,6 +73,24 @@ class InputNames:
             return plain
         return self._name_of(cluster.model) + plain
 
+    def own(self, cluster: Cluster, type_name: str) -> str:
+        """Return what the inputs of a node type's own nodes are called after, other kinds apart."""
+        name = self.node(cluster, type_name)
+        has_kinds = kind_members(cluster.spec, type_name)
+        return f"Plain{name}" if has_kinds and not self._is_root(cluster, type_name) else name
+
+    def family(self, cluster: Cluster, type_name: str) -> str:
+        """Return what the inputs of the nodes of a type, of whatever kind, are called after."""
+        name = self.node(cluster, type_name)
+        is_taken = self._is_root(cluster, type_name) and name == self._name_of(
+            cluster.models[type_name]
+        )
+        return f"{self._name_of(cluster.model)}{name}" if is_taken else name
+
+    def _is_root(self, cluster: Cluster, type_name: str) -> bool:
+        model = cluster.models[type_name]
+        return any(other.model is model for other in self._clusters.values())
+
     def relation_change(self, parent: str, relation: str) -> str:
         """Return the name of the change of a child relation, `BandMembersChange`."""
         return self._free(parent + pascal_case(relation), "Relation")
@@ -82,5 +115,6 @@ def _below(spec: ClusterSpec, type_name: str) -> dict[str, NodeSpec]:
         node = spec.nodes[waiting.pop()]
         if node.label not in found:
             found[node.label] = node
-            waiting += [relation.child for relation in node.relations.values()]
+            for relation in node.relations.values():
+                waiting += spec.kinds(relation.child)
     return found

@@ -215,7 +215,7 @@ def _keys(self: Any) -> list[SavedKey]:
 def commit_of(receipt: Receipt, served: Served) -> Commit:
     """Return a receipt as clients see it."""
     model = served.cluster_labelled(receipt.cluster).model
-    return Commit(receipt=receipt, type_name=served.registry.name_of(model))
+    return Commit(receipt=receipt, type_name=served.registry.typename_of(model))
 
 
 async def answered(

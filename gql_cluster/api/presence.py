@@ -71,7 +71,7 @@ def focus_field(served: Served) -> Any:
         info: strawberry.Info, draft: DraftArgument, key: Key = None, field: Field = None
     ) -> bool:
         def fields_of(model: type[Model]) -> set[str]:
-            definition = get_object_definition(served.registry.type_of(model), strict=True)
+            definition = get_object_definition(served.registry.object_of(model), strict=True)
             converter = info.schema.config.name_converter
             return {converter.get_graphql_name(field) for field in definition.fields}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -14,10 +14,11 @@ from strawberry.types.field import UNRESOLVED
 from strawberry_django.fields.field import StrawberryDjangoField
 from strawberry_django.utils.typing import has_django_definition
 
-from gql_cluster.api.bare import node_mirror, plain_mirror
+from gql_cluster.api.bare import Shape, node_mirror, own_mirror, plain_mirror
 from gql_cluster.api.children import limited
 from gql_cluster.api.mirror import Mirror
 from gql_cluster.orm.describe import AnyField, Cluster, describe
+from gql_cluster.orm.inheritance import kinds
 from gql_cluster.orm.kinds import can_be_staged, is_tags
 
 _MADE: WeakSet[Registry] = WeakSet()
@@ -32,12 +33,15 @@ def served_columns() -> set[AnyField]:
 class Registry:
     """The clusters of a schema and their types: the declared ones, and bare mirrors for the rest.
 
-    Raises `ImproperlyConfigured` for what can't be one schema, with a message for its author.
+    A model whose table other mirrored models inherit is mirrored twice: by the interface that
+    they have in common, and by the type of its own rows. Raises `ImproperlyConfigured` for what
+    can't be one schema, with a message for its author.
     """
 
     def __init__(self, clusters: Sequence[type[Any]]) -> None:
         """Take the root models, or the types declared for them."""
-        self._types: dict[type[Model], type[Any]] = {}
+        self._interfaces: dict[type[Model], type[Any]] = {}
+        self._objects: dict[type[Model], type[Any]] = {}
         self.clusters: dict[str, Cluster] = {}
         declared = [each for each in clusters if not issubclass(each, Model)]
         for each in declared:
@@ -51,7 +55,7 @@ class Registry:
     def columns(self) -> Iterator[AnyField]:
         """Yield what is served of the models: all that nodes hold, and what types show."""
         nodes = self._nodes()
-        for model, type_ in self._types.items():
+        for model, type_ in self._objects.items():
             fields = get_object_definition(type_, strict=True).fields
             shown = {getattr(field, "django_name", None) for field in fields}
             for column in model._meta.concrete_fields:
@@ -61,15 +65,37 @@ class Registry:
     @property
     def types(self) -> Sequence[type[Any]]:
         """All mirror types, for `strawberry.Schema(types=…)`."""
-        return tuple(self._types.values())
+        return (*self._interfaces.values(), *self._objects.values())
 
     def type_of(self, model: type[Model]) -> type[Any]:
-        """Return the type that mirrors a model; raises `KeyError` for one that is not here."""
-        return self._types[model]
+        """Return the type of a field that gives a model's rows, perhaps an interface.
+
+        Raises `KeyError` for a model that is not here.
+        """
+        return self._interfaces.get(model) or self._objects[model]
+
+    def object_of(self, model: type[Any]) -> type[Any] | None:
+        """Return the type of an object of a model: the model's own, or the nearest above."""
+        return next((self._objects[each] for each in model.__mro__ if each in self._objects), None)
+
+    def kinds_of(self, model: type[Model]) -> Collection[type[Model]]:
+        """Return the models whose types implement a model's interface, none where it has none."""
+        above = self._interfaces.get(model)
+        return () if above is None else [kind for kind in kinds(model) if self._is(kind, above)]
 
     def name_of(self, model: type[Model]) -> str:
-        """Return the GraphQL name of the type that mirrors a model."""
+        """Return the name that a model has in the schema: that of `type_of` it."""
         return self._names[model]
+
+    def typename_of(self, model: type[Model]) -> str:
+        """Return the GraphQL name of the type of a model's own rows."""
+        return get_object_definition(self._objects[model], strict=True).name
+
+    def _is(self, kind: type[Model], above: type[Any]) -> bool:
+        return any(issubclass(each[kind], above) for each in self._all() if kind in each)
+
+    def _all(self) -> tuple[dict[type[Model], type[Any]], ...]:
+        return self._interfaces, self._objects
 
     # Declared types
 
@@ -85,15 +111,17 @@ class Registry:
             each = waiting.pop(0)
             if each not in seen:
                 seen.add(each)
-                self._types.setdefault(_model_of(each), each)
-                waiting += _types_below(each)
+                definition = get_object_definition(each, strict=True)
+                found = self._interfaces if definition.is_interface else self._objects
+                found.setdefault(_model_of(each), each)
+                waiting += [*_interfaces_of(each), *_types_below(each)]
 
     def _describe(self, model: type[Model]) -> None:
         if not issubclass(model, ClusterableModel):
             raise ImproperlyConfigured(
                 f"{model._meta.label} is no cluster: it is not a ClusterableModel."
             )
-        cluster = limited(describe(model), self._types)
+        cluster = limited(describe(model), {**self._objects, **self._interfaces})
         other = self.clusters.get(cluster.name)
         if other is not None:
             what = "twice" if other.model is model else f"and so is {other.label}"
@@ -101,9 +129,10 @@ class Registry:
                 f"{cluster.label} is registered as the cluster {cluster.name}, {what}."
             )
         for each in cluster.models.values():
-            if each in self._types and not issubclass(self._types[each], Mirror):
+            made = self._objects.get(each)
+            if made is not None and not issubclass(made, Mirror):
                 raise ImproperlyConfigured(
-                    f"{self._types[each].__name__} mirrors {each._meta.label}, which belongs to "
+                    f"{made.__name__} mirrors {each._meta.label}, which belongs to "
                     f"the cluster {cluster.name}: declare it with gql_cluster.type."
                 )
         self.clusters[cluster.name] = cluster
@@ -121,7 +150,7 @@ class Registry:
     def _all_names(self) -> Mapping[type[Model], str]:
         names = {
             model: get_object_definition(type_, strict=True).name
-            for model, type_ in self._types.items()
+            for model, type_ in {**self._objects, **self._interfaces}.items()
         }
         nodes = self._nodes()
         for model, (_, name) in nodes.items():
@@ -142,22 +171,63 @@ class Registry:
     def _make_bare(self) -> None:
         namespace: dict[str, Any] = {}
         nodes = self._nodes()
-        for model, name in self._names.items():
-            if model in self._types:
+        # What is inherited from comes first.
+        for model in sorted(self._names, key=lambda each: len(each._meta.all_parents)):
+            if model not in self._interfaces and self._has_kinds(model):
+                self._interfaces[model] = self._made(model, nodes, namespace, is_interface=True)
+            if model in self._objects:
                 continue
-            if model in nodes:
-                cluster, node_name = nodes[model]
-                node = cluster.spec.nodes[node_name]
-                made = node_mirror(cluster, node, names=self._names, namespace=namespace)
+            if model in self._interfaces:
+                self._objects[model] = own_mirror(model, self._interfaces[model])
             else:
-                made = plain_mirror(model, name)
-            self._types[model] = made
-        namespace.update({self._names[model]: type_ for model, type_ in self._types.items()})
+                self._objects[model] = self._made(model, nodes, namespace, is_interface=False)
+        namespace.update({self._names[model]: self.type_of(model) for model in self._names})
+
+    def _has_kinds(self, model: type[Model]) -> bool:
+        """Tell whether a model that has no declared type is the parent of others that have none."""
+        bare = [kind for kind in kinds(model) if kind in self._names and kind not in self._objects]
+        return model not in self._objects and bool(bare)
+
+    def _made(
+        self,
+        model: type[Model],
+        nodes: Mapping[type[Model], tuple[Cluster, str]],
+        namespace: dict[str, Any],
+        *,
+        is_interface: bool,
+    ) -> type[Any]:
+        above = [
+            type_
+            for parent, type_ in self._interfaces.items()
+            if parent is not model and model in kinds(parent)
+        ]
+        shape = Shape(
+            name=self._names[model],
+            # Each brings those above itself.
+            bases=tuple(
+                each
+                for each in above
+                if not any(other is not each and issubclass(other, each) for other in above)
+            ),
+            is_interface=is_interface,
+        )
+        if model not in nodes:
+            return plain_mirror(model, shape)
+        cluster, name = nodes[model]
+        node = cluster.spec.nodes[name]
+        return node_mirror(cluster, node, shape, names=self._names, namespace=namespace)
 
 
 def _model_of(type_: Any) -> type[Model]:
     model: type[Model] = type_.__strawberry_django_definition__.model
     return model
+
+
+def _interfaces_of(type_: type[Any]) -> Iterator[type[Any]]:
+    """Yield the interfaces that a declared type implements and that mirror models."""
+    for each in get_object_definition(type_, strict=True).interfaces:
+        if has_django_definition(each.origin):
+            yield each.origin
 
 
 def _types_below(type_: type[Any]) -> Iterator[type[Any]]:

@@ -13,6 +13,7 @@ from strawberry.types.field import StrawberryField
 from strawberry_django.relay import DjangoListConnection
 
 from gql_cluster.api.fields import MirrorField
+from gql_cluster.api.names import singular
 from gql_cluster.api.registry import Registry
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.load import decode_pk, parse_pk
@@ -50,11 +51,6 @@ def saved_fields(registry: Registry, cluster: Cluster) -> Mapping[str, Strawberr
             description="All saved ones, page by page.",
         ),
     }
-
-
-def singular(name: str) -> str:
-    """Return a type's name as the name of a field, in snake case."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def plural(model: type[Model], name: str) -> str:

@@ -30,7 +30,7 @@ def saved_keys(
     found: list[SavedKey] = []
     for key, pk in sorted(keys.items()):  # a receipt's JSON has no order on PostgreSQL
         if key in types:
-            name = served.registry.name_of(cluster.models[types[key]])
+            name = served.registry.typename_of(cluster.models[types[key]])
             id_ = SavedId(type=name, pk=str(pk))
             found.append(
                 SavedKey(

@@ -54,7 +54,7 @@ class Schema(strawberry.Schema):
         **options: Any,
     ) -> None:
         """Raise `ImproperlyConfigured` for what can't be one schema."""
-        registry = Registry(clusters)
+        self.registry = registry = Registry(clusters)
         self.engine = Engine(registry.clusters)
         served = Served(registry, self.engine)
         for name, cluster in registry.clusters.items():

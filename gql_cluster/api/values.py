@@ -14,7 +14,7 @@ from gql_cluster.api.scalars import scalar_of
 from gql_cluster.api.wire import BigInt, exact
 from gql_cluster.domain.node import Json
 from gql_cluster.orm.codec import encode, items_of
-from gql_cluster.orm.describe import AnyField, Cluster
+from gql_cluster.orm.describe import AnyField
 
 _PLAIN = (str, int, float)
 
@@ -39,17 +39,6 @@ def client_value(model: type[Model], name: str, value: Json) -> Any:
     if isinstance(value, list) and model._meta.get_field(name).many_to_many:
         return [convert(each) for each in value]
     return None if value is None else convert(value)
-
-
-def model_at(cluster: Cluster, path: Sequence[str]) -> type[Model]:
-    """Return the model of the node that a path leads to; what is behind the node is ignored."""
-    spec = cluster.spec.nodes[cluster.spec.root]
-    for step in path[::2]:
-        relation = spec.relations.get(step)
-        if relation is None:
-            break
-        spec = cluster.spec.nodes[relation.child]
-    return cluster.models[spec.name]
 
 
 @cache

@@ -17,6 +17,7 @@ from gql_cluster.domain.change import (
     End,
     MoveNode,
     NewNode,
+    OfKind,
     Place,
     RemoveFromSet,
     RemoveNodes,
@@ -100,9 +101,8 @@ class _Editor(NodeEditor):
                 relation = self._relation(spec, name, path)
                 for new in nodes:
                     self._add_child(node, relation, new, path)
-            case UpdateNode(relation=name, key=key, values=values, type=type_name):
+            case UpdateNode(relation=name, key=key, values=values):
                 relation, child, below = self._child(spec, node, name, key, path)
-                self._require_kind(child, type_name or relation.child, below)
                 self._update(self._cluster.nodes[child.type], child, values, below)
             case RemoveNodes(relation=name, keys=keys):
                 for key in keys:
@@ -121,6 +121,9 @@ class _Editor(NodeEditor):
                     raise InvalidChangeError.of("No changes are given.", key=key, path=below)
                 for inner in changes:
                     self.apply(self._known(child.key), inner, below)
+            case OfKind(type=type_name, change=inner):
+                self._require_kind(node, type_name, path)
+                self.apply(node, inner, path)
             case AddToSet(name=name, pks=pks):
                 members = self._set(spec, name, path)
                 self._relate(node, members, (*node.sets.get(name, ()), *pks))

@@ -69,12 +69,11 @@ class AddNodes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateNode:
-    """Give some fields of a child new values; `type` is the node type that has them."""
+    """Give some fields of a child new values."""
 
     relation: str
     key: str
     values: Values
-    type: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +122,14 @@ class EditNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OfKind:
+    """Change the node itself, if it is of a node type or a kind of that."""
+
+    type: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddToSet:
     """Add objects to a parental many-to-many; one that is there already stays once."""
 
@@ -155,6 +162,7 @@ Change: TypeAlias = (
     | ReplaceNodes
     | ClearNodes
     | EditNode
+    | OfKind
     | AddToSet
     | RemoveFromSet
     | ReplaceSet

@@ -49,12 +49,13 @@ class Conflict:
     `DELETED`: edited in the draft, deleted in the database. `CHANGED`: removed in the draft,
     changed in the database. `ORDER`: both put the same children into different places; `key` is
     then the parent's and `field` the relation. `UNIQUE`: both gave two nodes a value that only
-    one may have; `key` is the draft's node.
+    one may have; `key` is the draft's node. `type` is the node type of `key`.
     """
 
     kind: ConflictKind
     key: str
     path: tuple[str, ...]
+    type: str | None = None
     field: str | None = None
     base: Any = None
     theirs: Any = None

@@ -188,7 +188,10 @@ class _Merger:
     def _conflict(self, kind: ConflictKind, key: str, *steps: str, **values: Any) -> None:
         node = self._tree.node(key)
         path = () if node is None else path_to(self._tree.node, node)
-        self._conflicts.append(Conflict(kind=kind, key=key, path=(*path, *steps), **values))
+        type_name = None if node is None else node.type
+        self._conflicts.append(
+            Conflict(kind=kind, key=key, path=(*path, *steps), type=type_name, **values)
+        )
 
     # Nodes that others deleted, or moved elsewhere
 

@@ -16,6 +16,7 @@ from gql_cluster.domain.change import (
     End,
     MoveNode,
     NewNode,
+    OfKind,
     RemoveFromSet,
     RemoveNodes,
     ReplaceNodes,
@@ -37,7 +38,7 @@ def needs(changes: Sequence[Change]) -> Want:
     )
 
 
-def _needs(parent: str, changes: Sequence[Change]) -> Iterator[Want]:  # noqa: C901 - one case a kind
+def _needs(parent: str, changes: Sequence[Change]) -> Iterator[Want]:  # noqa: C901, PLR0912 - one case a kind
     for change in changes:
         match change:
             case AddNodes(relation=relation, nodes=nodes):
@@ -59,6 +60,8 @@ def _needs(parent: str, changes: Sequence[Change]) -> Iterator[Want]:  # noqa: C
             case EditNode(key=key, changes=inner):
                 yield Want(keys=frozenset({key}))
                 yield from _needs(key, inner)
+            case OfKind(change=inner):
+                yield from _needs(parent, [inner])
             case SetFields() | AddToSet() | RemoveFromSet() | ReplaceSet():
                 pass
             case _:

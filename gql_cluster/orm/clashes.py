@@ -59,7 +59,7 @@ def _gives(plan: Plan, node: Node, rule: unique.Rule) -> bool:
 def _saved_node(
     family: Family, mine: Node, relation: RelationSpec, pk: Json, using: str
 ) -> Node | None:
-    """Return a row in the same relation as `mine` as a node, None where it is not in the cluster."""
+    """Return a row in the relation of `mine` as a node, None where it is not in the cluster."""
     cluster = family.cluster
     model = cluster.models[relation.child]
     found = model._base_manager.using(using).filter(pk=decode_pk(model, pk))

@@ -235,7 +235,7 @@ class _Work:
         return counted
 
     def _in_the_way(self, type_name: str) -> dict[str, Model]:
-        """Return fresh copies of the rows of a type, of every kind, that are about to change or go."""
+        """Return fresh copies of a type's rows, of every kind, that are about to change or go."""
         rows: dict[str, Any] = {}
         for key, instance in self._now.instances.items():
             node = self._plan.base.get(key) or self._family.snapshot.node(key)

@@ -50,7 +50,7 @@ def concrete(queryset: Rows, wanted: Collection[type[Model]] | None = None) -> R
     `wanted` are the kinds to tell apart, all where it is None. model_utils' InheritanceManager
     does it for models that have one; this is for any.
     """
-    model = queryset.model
+    model: type[Model] = queryset.model
     found = [kind for kind in kinds(model) if wanted is None or kind in wanted]
     if not found:
         return queryset
@@ -67,7 +67,7 @@ def _ways(model: type[Model]) -> dict[type[Model], _Way]:
     for relation in model._meta.get_fields(include_parents=False):
         if not isinstance(relation, OneToOneRel) or not relation.parent_link:
             continue
-        kind: Any = relation.related_model
+        kind: type[Model] = relation.related_model  # type: ignore[assignment]
         if kind._meta.pk is not relation.field:
             continue  # its primary key is that of another parent
         name, accessor = relation.name, str(relation.get_accessor_name())

@@ -12,7 +12,7 @@ from modelcluster.utils import sort_by_fields
 
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.rank import base_rank
-from gql_cluster.domain.spec import ROOT_KEY, NodeSpec, RelationSpec
+from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.orm.codec import decode, parse, pk_field, row_encoder
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.inheritance import column_path, kinds, path_to
@@ -87,7 +87,8 @@ class _Loader:
             )
             if row[relation.parent_field] in keys
         ]
-        sets = self._sets(model, dict.fromkeys([relation.child, *(name for name, _ in found)]), above)
+        types = dict.fromkeys([relation.child, *(name for name, _ in found)])
+        sets = self._sets(model, types, above)
         here: _Keys = defaultdict(dict)
         counts: dict[str, int] = defaultdict(int)
         for type_name, row in found:

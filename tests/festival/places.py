@@ -13,7 +13,7 @@ from model_utils import Choices
 from model_utils.fields import MonitorField, StatusField
 from model_utils.managers import InheritanceManager, QueryManager
 from model_utils.models import SoftDeletableModel, StatusModel, TimeStampedModel, UUIDModel
-from modelcluster.fields import ParentalKey
+from modelcluster.fields import ParentalKey, ParentalManyToManyField
 from modelcluster.models import ClusterableModel
 
 
@@ -163,3 +163,61 @@ class Part(SoftDeletableModel):
 
     asset = ParentalKey(Asset, on_delete=models.CASCADE, related_name="parts")
     name = models.CharField(max_length=40)
+
+
+class Page(ClusterableModel):
+    """A page of blocks of many kinds."""
+
+    title = models.CharField(max_length=60)
+
+
+class Block(ClusterableModel):
+    """A block of a page; each kind of block has a table of its own."""
+
+    page = ParentalKey(Page, on_delete=models.CASCADE, related_name="blocks")
+    heading = models.CharField(max_length=60, blank=True)
+    position = models.PositiveIntegerField(null=True, blank=True)
+    mentions = ParentalManyToManyField("festival.Person", blank=True, related_name="+")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["position"]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["page", "heading"],
+                condition=~models.Q(heading=""),
+                name="heading_once_a_page",
+            )
+        ]
+
+
+class TextBlock(Block):
+    """A text."""
+
+    body = models.TextField()
+
+
+class ImageBlock(Block):
+    """A picture."""
+
+    alt = models.CharField(max_length=60)
+    painters = models.ManyToManyField("festival.Person", blank=True, related_name="+")
+
+
+class Gallery(ImageBlock):
+    """Several pictures, of which the block's own is the first."""
+
+    columns = models.PositiveIntegerField(default=3)
+
+
+class Picture(models.Model):
+    """A further picture of a gallery."""
+
+    gallery = ParentalKey(Gallery, on_delete=models.CASCADE, related_name="pictures")
+    alt = models.CharField(max_length=60)
+
+
+class Link(models.Model):
+    """A link of a block of any kind."""
+
+    block = ParentalKey(Block, on_delete=models.CASCADE, related_name="links")
+    url = models.URLField()
