@@ -17,6 +17,7 @@ from gql_cluster.api.registry import Registry
 from gql_cluster.domain.node import Json
 from gql_cluster.domain.spec import NodeSpec
 from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.serialize import kind_in
 
 
 def shown(registry: Registry, cluster: Cluster, data: Mapping[str, Json]) -> dict[str, Json]:
@@ -48,7 +49,10 @@ class _Exported:
             if name in relations and isinstance(value, list):
                 child = relations[name].child
                 found[name] = [
-                    self.node(child, each) if isinstance(each, dict) else each for each in value
+                    self.node(kind_in(self._cluster, child, each) or child, each)
+                    if isinstance(each, dict)
+                    else each
+                    for each in value
                 ]
             else:
                 found[name] = value

@@ -34,7 +34,7 @@ from gql_cluster.orm.given import given_value, is_filled_at_save, is_made_anew
 from gql_cluster.orm.instance import set_values
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.outside import Outside
-from gql_cluster.orm.serialize import as_json
+from gql_cluster.orm.serialize import KIND, as_json, kind_in
 from gql_cluster.orm.sets import members_of, set_behind, tag_names_of
 
 
@@ -131,7 +131,7 @@ class _Reader:
                 made[name] = pk
         was = self._serialized(base) if base is not None else {}
         for name, value in data.items() if isinstance(data, dict) else ():
-            if name == "pk" or (base is not None and name in was and was[name] == value):
+            if name in {"pk", KIND} or (base is not None and name in was and was[name] == value):
                 continue
             if name in spec.relations:
                 children[name] = self._children(at, spec.relations[name], value, base, pk)
@@ -148,6 +148,7 @@ class _Reader:
             values = {n: v for n, v in made.items() if _is_writable(spec, n)}
         return NewNode(
             key=base.key if base is not None and at.relation is not None else None,
+            type=at.type_name if at.relation is not None else None,
             values=values,
             defaults=made,
             children=children,
@@ -267,7 +268,9 @@ class _Reader:
             rows = value if isinstance(value, list) else []
             if name in spec.relations:
                 for each in rows:
-                    self._collect_tags(spec.relations[name].child, each, found)
+                    kind = kind_in(self.cluster, spec.relations[name].child, each)
+                    if kind is not None:
+                        self._collect_tags(kind, each, found)
             elif name not in spec.sets and (tags := set_behind(model, name)) is not None:
                 found[type_name, tags] += [row.get("tag") for row in rows if isinstance(row, dict)]
 
@@ -306,6 +309,13 @@ class _Reader:
             )
             pk = self.pk(child, each)
             saved = here.get(pk) if pk is not None else None
+            kind = kind_in(self.cluster, relation.child, each)
+            if saved is not None and not (isinstance(each, dict) and KIND in each):
+                kind = saved.type
+            if kind is None or (saved is not None and saved.type != kind):
+                self._wrong(child, f"That is no {str(each[KIND])[:64]!r}.", KIND)
+                continue
+            child = replace(child, type_name=kind)
             if pk is not None and pk in seen:
                 self._wrong(child, f"The primary key {pk!r} is given twice.", "pk")
             elif saved is not None:

@@ -13,9 +13,26 @@ from modelcluster.fields import ParentalManyToManyField
 
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.orm.codec import encoder, pk_field
+from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.instance import Family, bound
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.sets import members_of
+
+
+KIND = "__model__"
+"""In the JSON of a child, which kind of its relation's model it is, if it is not of that itself.
+
+No field can be called that. modelcluster, which knows of no kinds, passes by it.
+"""
+
+
+def kind_in(cluster: Cluster, type_name: str, data: object) -> str | None:
+    """Return the node type that the JSON of a node of some type is of; None for an unknown one."""
+    label = data.get(KIND) if isinstance(data, dict) else None
+    if label is None:
+        return type_name
+    kinds = cluster.spec.kinds(type_name)
+    return next((k for k in kinds if cluster.models[k]._meta.label_lower == label), None)
 
 
 def serialize(family: Family, nodes: Sequence[Node]) -> dict[str, Json]:
@@ -77,7 +94,10 @@ def _add_sets(family: Family, instance: Model, data: Any) -> None:
             data.pop(members_of(type(instance), name).accessor, None)
             if name in at.node.sets:  # else the draft is older than the set, and does not know
                 data[name] = list(at.node.sets[name])
-    for name in spec.relations:
+    for name, relation in spec.relations.items():
+        own = family.cluster.models[relation.child]
         children = instance.__dict__["_cluster_related_objects"][name]
         for child, below in zip(children, data[name], strict=True):
+            if type(child) is not own:
+                below[KIND] = child._meta.label_lower
             _add_sets(family, child, below)

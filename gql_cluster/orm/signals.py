@@ -149,9 +149,12 @@ class Found:
     def take(self, node: AnyModel, instance: Model) -> None:
         """Take an instance for a row of a node, and those above it that it has cached."""
         held, own = instance.__dict__, instance._meta
-        if not issubclass(_stored(type(instance)), _stored(node)):
+        mine, its = _stored(type(instance)), _stored(node)
+        if not issubclass(mine, its):
             # The row of a model that the node's inherits from: perhaps it is one of a node.
-            self.look_for(node, own.pk, [held.get(own.pk.attname)])
+            # Of a model that inherits the same as the node's does it is none.
+            if issubclass(its, mine):
+                self.look_for(node, own.pk, [held.get(own.pk.attname)])
             return
         pk = held.get(node._meta.pk.attname)
         if pk is None:
