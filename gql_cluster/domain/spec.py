@@ -33,8 +33,8 @@ class RelationSpec:
 
     Each is a `child`, or a kind of it. `parent_field` is the child's `ParentalKey`. `order_field`
     is the child's field that holds its place among its siblings, the first one's `first_number`;
-    None where the relation keeps no order of its own. A commit takes no fewer children than `min_num` and no more than
-    `max_num`.
+    None where the relation keeps no order of its own. A commit takes no fewer children than
+    `min_num` and no more than `max_num`.
     """
 
     name: str

@@ -310,10 +310,11 @@ class _Reader:
             pk = self.pk(child, each)
             saved = here.get(pk) if pk is not None else None
             kind = kind_in(self.cluster, relation.child, each)
-            if saved is not None and not (isinstance(each, dict) and KIND in each):
+            named = each.get(KIND) if isinstance(each, dict) else None
+            if saved is not None and named is None:
                 kind = saved.type
             if kind is None or (saved is not None and saved.type != kind):
-                self._wrong(child, f"That is no {str(each[KIND])[:64]!r}.", KIND)
+                self._wrong(child, f"“{KIND}” is not what that is: {str(named)[:64]!r}.")
                 continue
             child = replace(child, type_name=kind)
             if pk is not None and pk in seen:

@@ -67,7 +67,7 @@ def _ways(model: type[Model]) -> dict[type[Model], _Way]:
     for relation in model._meta.get_fields(include_parents=False):
         if not isinstance(relation, OneToOneRel) or not relation.parent_link:
             continue
-        kind: type[Model] = relation.related_model  # type: ignore[assignment]
+        kind: type[Model] = relation.related_model
         if kind._meta.pk is not relation.field:
             continue  # its primary key is that of another parent
         name, accessor = relation.name, str(relation.get_accessor_name())

@@ -18,7 +18,6 @@ from gql_cluster.orm.instance import Family, bound
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.sets import members_of
 
-
 KIND = "__model__"
 """In the JSON of a child, which kind of its relation's model it is, if it is not of that itself.
 

@@ -11,6 +11,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 import gql_cluster
+from gql_cluster.orm.describe import describe
+from gql_cluster.orm.load import load
 from tests.api.schema_kit import ERRORS, Client
 from tests.festival.models import Person
 from tests.festival.places import Block, Gallery, ImageBlock, Link, Page, Picture, TextBlock
@@ -408,7 +410,8 @@ async def test_json_of_another_kind_is_refused(client: Client) -> None:
             json={"pk": page.pk, "blocks": [block]},
         )
         [error] = data["it"]["errors"]
-        assert (error["code"], error["field"]) == ("INVALID_CHANGE", "__model__")
+        assert error["code"] == "INVALID_CHANGE"
+        assert "__model__" in error["message"]
 
 
 async def test_modelcluster_reads_the_json_of_children_of_many_kinds(client: Client) -> None:
@@ -447,19 +450,13 @@ async def test_others_add_and_remove_children_of_any_kind(client: Client) -> Non
     ]
 
 
-async def test_opening_costs_a_query_a_relation_whatever_the_kinds(client: Client) -> None:
+@pytest.mark.django_db
+def test_opening_costs_a_query_a_relation_whatever_the_kinds() -> None:
     """All kinds of a relation are one query, and so is what several kinds have below them."""
-    page = await sync_to_async(make_page)()
-
-    def count() -> int:
-        from gql_cluster.orm.describe import describe
-        from gql_cluster.orm.load import load
-
-        with CaptureQueriesContext(connection) as queries:
-            nodes = load(describe(Page), page.pk)
-        assert nodes is not None
-        assert len(nodes) == 8
-        return len([each for each in queries if each["sql"].startswith("SELECT")])
-
+    page = make_page()
+    with CaptureQueriesContext(connection) as queries:
+        nodes = load(describe(Page), page.pk)
+    assert nodes is not None
+    assert len(nodes) == 8
     # Page, blocks, links, pictures; mentions of all blocks, painters of both kinds of images.
-    assert await sync_to_async(count)() == 6
+    assert len([each for each in queries if each["sql"].startswith("SELECT")]) == 6

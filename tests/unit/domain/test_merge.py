@@ -85,6 +85,7 @@ def test_what_both_changed_differently_is_a_conflict_with_all_three_values() -> 
         kind=ConflictKind.FIELD,
         key="Song:1",
         path=("albums", "Album:0", "songs", "Song:1", "name"),
+        type="Song",
         field="name",
         base="",
         theirs="theirs",
@@ -355,6 +356,7 @@ def test_one_child_moved_to_two_places_is_an_order_conflict() -> None:
         kind=ConflictKind.ORDER,
         key="Album:0",
         path=("albums", "Album:0", "songs"),
+        type="Album",
         field="songs",
     )
     assert merged(sides, MINE).orders == {SONGS: ("Song:0", "Song:2", "Song:1")}
@@ -412,6 +414,7 @@ def test_a_value_that_both_took_is_a_conflict_at_the_field_that_the_draft_change
         kind=ConflictKind.UNIQUE,
         key="Song:1",
         path=("albums", "Album:0", "songs", "Song:1", "code"),
+        type="Song",
         field="code",
         base="Song:1",
         theirs="c",
