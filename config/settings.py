@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "schema.bands",
     "schema.films",
     "schema.people",
+    "schema.places",
     "schema.posts",
 ]
 MIDDLEWARE = [

@@ -1,12 +1,23 @@
 """The GraphQL schema of every domain."""
 
+from strawberry.tools import merge_types
+
 import gql_cluster
 from schema.bands import models as bands
 from schema.films import types as films
 from schema.people import types as people
+from schema.places import types as places
 from schema.posts import types as posts
 
 schema = gql_cluster.Schema(
-    clusters=[bands.Band, films.Movie, people.Group, posts.Blog],
-    query=people.Query,
+    clusters=[
+        bands.Band,
+        films.Movie,
+        people.Group,
+        places.Place,
+        places.Restaurant,
+        places.Bar,
+        posts.Blog,
+    ],
+    query=merge_types("Query", (people.Query, places.Query)),
 )

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import strawberry
+from django.utils import translation
 from strawberry.types.enum import EnumValueDefinition
 
 from gql_cluster.orm.describe import AnyField
@@ -33,7 +34,7 @@ def enum_of(field: AnyField) -> type[Enum] | None:
         if stored in _BLANK or stored in values:
             continue
         values.append(stored)
-        name = member_name(stored, members)
+        name = member_name(stored, label, members)
         members[name] = EnumValueDefinition(value=stored, description=str(label))
     if not members:
         return None
@@ -48,17 +49,27 @@ def enum_of(field: AnyField) -> type[Enum] | None:
     return made
 
 
-def member_name(value: object, taken: Container[str]) -> str:
-    """Return a GraphQL name for a value: upper case, and none of those taken."""
-    ascii_only = unicodedata.normalize("NFKD", str(value)).encode("ascii", "ignore").decode()
-    name = re.sub(r"[^A-Z0-9]+", "_", ascii_only.upper()).strip("_") or "VALUE"
-    if name[0].isdigit():
-        name = f"_{name}"
+def member_name(value: object, label: object, taken: Container[str]) -> str:
+    """Return a GraphQL name for a value: upper case, and none of those taken.
+
+    A value that is no word, such as a number, is named by its label, if that is one: by what is
+    in the source, so that the schema is the same in every language.
+    """
+    with translation.override(None):
+        names = (_as_name(value), _as_name(label))
+    name = next((each for each in names if each[:1].isalpha()), f"_{names[0]}")
+    if name == "_":
+        name = "VALUE"
     unique, number = name, 1
     while unique in taken:
         number += 1
         unique = f"{name}_{number}"
     return unique
+
+
+def _as_name(text: object) -> str:
+    ascii_only = unicodedata.normalize("NFKD", str(text)).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Z0-9]+", "_", ascii_only.upper()).strip("_")
 
 
 def pascal_case(name: str) -> str:

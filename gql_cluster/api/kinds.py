@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django.db.models import QuerySet
 
 from gql_cluster.orm.inheritance import concrete
+
+if TYPE_CHECKING:
+    _Base = QuerySet[Any]
+else:
+    _Base = QuerySet
 
 
 def object_type_of(obj: object, info: Any) -> type[Any] | None:
@@ -30,10 +38,43 @@ def give_every_kind(cls: type[Any]) -> None:
             queryset = declared(type_, queryset, info, **kwargs)
         registry = _registry(info)
         kinds = () if registry is None else registry.kinds_of(queryset.model)
-        return concrete(queryset, kinds)
+        is_selecting = hasattr(queryset, "select_subclasses")
+        return _settled(concrete(queryset, kinds)) if kinds or is_selecting else queryset
 
     get_queryset.hides = _hides(declared)  # type: ignore[attr-defined]
     cls.get_queryset = classmethod(get_queryset)
+
+
+class _Settled(_Base):
+    """A queryset that gives rows of the kinds it was told of, whatever the optimizer thinks.
+
+    strawberry-django's takes proxies for kinds; and it asks for the key by which a kind's table
+    leads to its parent's as if it were the parent's column, where places are below hours which
+    are below places.
+    """
+
+    def select_subclasses(self, *_: object) -> Any:
+        """Do what is done already."""
+        return self
+
+    def only(self, *names: str) -> Any:
+        """Leave out what is no column."""
+        known = {each.attname for each in self.model._meta.concrete_fields}
+        known |= {each.name for each in self.model._meta.get_fields()}
+        return super().only(*(name for name in names if name.partition("__")[0] in known))
+
+
+def _settled(queryset: QuerySet[Any]) -> QuerySet[Any]:
+    if isinstance(queryset, _Settled):
+        return queryset
+    made = object.__new__(_settling(type(queryset)))
+    made.__dict__.update(queryset.__dict__)
+    return made
+
+
+@cache
+def _settling(queryset_class: type[QuerySet[Any]]) -> type[QuerySet[Any]]:
+    return type(queryset_class.__name__, (_Settled, queryset_class), {})
 
 
 def hides_rows(type_: Any) -> bool:

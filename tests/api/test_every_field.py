@@ -146,12 +146,12 @@ CASES = [
     ),
     Case(field="size", sent="L", python=Size.LARGE),
     Case(field="mark", sent="B", python="b"),
-    Case(field="rank", sent="_1", python=Rank.FIRST),
-    Case(field="era", sent="_1969_07_20", python=Era.OLD.value),
+    Case(field="rank", sent="FIRST", python=Rank.FIRST),
+    Case(field="era", sent="THE_MOON", python=Era.OLD.value),
     Case(field="kind", sent="DOG", python="dog"),
     Case(field="season", sent="AUTUMN", python="autumn"),
     Case(field="yes", sent="TRUE", python=True),
-    Case(field="share", sent="_1_00", python=Decimal("1.00")),
+    Case(field="share", sent="WHOLE", python=Decimal("1.00")),
     Case(
         field="currency",
         sent="GBP",
@@ -363,7 +363,15 @@ async def test_a_choice_has_its_label_beside_it(client: Client) -> None:
     await edited(
         client,
         draft,
-        {"set": {"size": "L", "mark": "B", "rank": "_1", "era": "_2001_01_01", "kind": "OAK"}},
+        {
+            "set": {
+                "size": "L",
+                "mark": "B",
+                "rank": "FIRST",
+                "era": "THE_MILLENNIUM",
+                "kind": "OAK",
+            }
+        },
     )
     query = BOTH + f" fragment it on Specimen {{ {LABELS} samples {{ {LABELS} }} }}"
     data = await client.data(query, id=draft, pk=pk)
@@ -378,7 +386,13 @@ async def test_a_choice_has_its_label_beside_it(client: Client) -> None:
         "yesDisplay": "No",
         "shareDisplay": "Half",
     }
-    blank = {"mark": None, "markDisplay": "", "kind": None, "kindDisplay": None, "rank": "_0"}
+    blank = {
+        "mark": None,
+        "markDisplay": "",
+        "kind": None,
+        "kindDisplay": None,
+        "rank": "NOT_RANKED",
+    }
     for unchosen in (data["draft"]["cluster"]["samples"][0], data["specimen"]):
         assert unchosen.items() >= {**blank, "rankDisplay": "Not ranked"}.items()
     await committed(client, draft)
@@ -472,11 +486,11 @@ async def test_the_value_before_is_told_as_the_one_after(client: Client) -> None
     pk, _ = await make()
     draft = await opened(client, pk=pk)
     told = await edited(
-        client, draft, {"set": {"ticket": "#2", "rank": "_1", "price": "2", "big": str(2**60)}}
+        client, draft, {"set": {"ticket": "#2", "rank": "FIRST", "price": "2", "big": str(2**60)}}
     )
     assert {each["name"]: (each["before"], each["after"]) for each in told} == {
         "ticket": ("#1", "#2"),
-        "rank": ("_0", "_1"),
+        "rank": ("NOT_RANKED", "FIRST"),
         "price": ("1.500", "2.000"),
         "big": (0, str(2**60)),
     }

@@ -86,12 +86,17 @@ def test_member_names_are_names_of_graphql() -> None:
         ("café", "Coffee"),
         ("true", "Yes"),
         ("__x__", "Hidden"),
+        ("?", "…"),
+        ("!", "¡"),
+        ("2", "2nd"),
     ]
     with isolate_apps("schema.bands"):
 
         class Odd(models.Model):
             kind_of_it = models.CharField(max_length=9, choices=choices)
-            number = models.IntegerField(choices=[(1, "One"), (-1, "Minus one"), (10, "Ten")])
+            number = models.IntegerField(
+                choices=[(1, "One"), (-1, "Minus one"), (10, "10"), (11, "one")]
+            )
 
             class Meta:
                 app_label = "bands"
@@ -106,14 +111,22 @@ def test_member_names_are_names_of_graphql() -> None:
     assert {each.name: each.value for each in kind} == {
         "A_B": "a-b",
         "A_B_2": "a b",
-        "VALUE": "+",
-        "VALUE_2": "-",
-        "_1": "1-",
+        "PLUS": "+",
+        "MINUS": "-",
+        "ONE": "1-",
         "CAFE": "café",
         "TRUE": "true",
         "X": "__x__",
+        "VALUE": "?",
+        "VALUE_2": "!",
+        "_2": "2",
     }
-    assert {each.name: each.value for each in number} == {"_1": 1, "_1_2": -1, "_10": 10}
+    assert {each.name: each.value for each in number} == {
+        "ONE": 1,
+        "MINUS_ONE": -1,
+        "_10": 10,
+        "ONE_2": 11,
+    }
 
 
 def _definition(enum: type[Enum]) -> StrawberryEnumDefinition:

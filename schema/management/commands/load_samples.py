@@ -8,6 +8,7 @@ from django.db import transaction
 from schema.bands import samples as bands
 from schema.films import samples as films
 from schema.people import samples as people
+from schema.places import samples as places
 from schema.posts import samples as posts
 
 
@@ -22,8 +23,9 @@ class Command(BaseCommand):
             new_bands = bands.load()
             new_films = films.load()
             new_groups = people.load()
+            new_places = places.load()
             new_blogs = posts.load()
         self.stdout.write(
             f"Sample data: loaded {new_bands} bands, {new_films} films, "
-            f"{new_groups} groups and {new_blogs} blogs."
+            f"{new_groups} groups, {new_places} places and {new_blogs} blogs."
         )

@@ -1,0 +1,1 @@
+"""The domain of places: kinds of one model, each with a table of its own."""
