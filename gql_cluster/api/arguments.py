@@ -5,18 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Mapping
+from enum import Enum
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import strawberry
 import strawberry_django
-from django.db.models import ForeignKey, Model
+from django.db.models import ForeignKey, Model, Q
 from strawberry.types.base import get_object_definition
+from strawberry.types.enum import EnumValueDefinition
 from strawberry_django.fields import filter_types
 from strawberry_django.fields.filter_order import filter_field
 from strawberry_django.fields.filter_types import BaseFilterLookup
 from strawberry_django.ordering import Ordering
 
 from gql_cluster.api.choices import enum_of
+from gql_cluster.api.names import singular
 from gql_cluster.api.scalars import describe_field, scalar_of
 from gql_cluster.api.wire import BigInt
 from gql_cluster.orm.codec import is_coded
@@ -52,8 +57,16 @@ class TextFilterLookup(BaseFilterLookup[str]):
     )
 
 
-def make_filter(model: type[Model], name: str, fields: Mapping[str, AnyField]) -> Any:
-    """Return the filter of a type, by its primary key and these fields."""
+def make_filter(
+    model: type[Model],
+    name: str,
+    fields: Mapping[str, AnyField],
+    kinds: Mapping[str, str] | None = None,
+) -> Any:
+    """Return the filter of a type, by its primary key and these fields.
+
+    `kinds` are the lookups that lead to the kinds of the model, by the names of their types.
+    """
     annotations: dict[str, Any] = {"pk": BaseFilterLookup[strawberry.ID] | None}
     for field_name, field in fields.items():
         lookup = _lookup(field)
@@ -61,7 +74,28 @@ def make_filter(model: type[Model], name: str, fields: Mapping[str, AnyField]) -
             annotations[field_name] = lookup | None
     description = f"Which {model._meta.verbose_name_plural} are asked for: all of it must hold."
     made = strawberry_django.filter_type(model, name=f"{name}Filter", description=description)
-    return _described(made(_class(f"{name}Filter", annotations)), fields)
+    members = {"kind": _kind_filter(name, kinds)} if kinds and "kind" not in fields else {}
+    return _described(made(_class(f"{name}Filter", annotations, members)), fields)
+
+
+def _kind_filter(name: str, kinds: Mapping[str, str]) -> Any:
+    """Return the member of a filter by which rows of some kinds are asked for."""
+    values = {
+        singular(kind).upper(): EnumValueDefinition(value=path, description=f"A {kind}.")
+        for kind, path in kinds.items()
+    }
+    make: Any = Enum
+    enum = strawberry.enum(
+        make(f"{name}Kind", values, module=__name__), description=f"The kinds of a {name}."
+    )
+
+    def kind(self: object, value: list[Any], prefix: str) -> Q:
+        del self
+        asked = [Q(**{f"{prefix}{each.value}__isnull": False}) for each in value]
+        return reduce(or_, asked, Q(**{f"{prefix}pk__in": []}))
+
+    kind.__annotations__["value"] = list[enum]  # type: ignore[valid-type]
+    return filter_field(resolver=kind, description="Of one of these kinds, or a kind of one.")
 
 
 def make_order(model: type[Model], name: str, fields: Mapping[str, AnyField]) -> Any:
@@ -77,7 +111,7 @@ def _described(input_type: Any, fields: Mapping[str, AnyField]) -> Any:
     """Describe the members of an input as the columns that they are about."""
     for member in get_object_definition(input_type, strict=True).fields:
         column = fields.get(member.python_name)
-        text = _OPERATORS.get(member.python_name)
+        text = _OPERATORS.get(member.python_name, member.description)
         member.description = text if column is None else describe_field(column)
     return input_type
 
@@ -104,5 +138,8 @@ def _lookup(field: AnyField) -> Any:
     return lookup[scalar] if getattr(lookup, "__parameters__", ()) else lookup
 
 
-def _class(name: str, annotations: Mapping[str, Any]) -> type:
-    return type(name, (), {"__annotations__": dict(annotations), "__module__": __name__})
+def _class(
+    name: str, annotations: Mapping[str, Any], members: Mapping[str, Any] | None = None
+) -> type:
+    own = {"__annotations__": dict(annotations), "__module__": __name__}
+    return type(name, (), {**own, **(members or {})})

@@ -27,6 +27,7 @@ from modelcluster.datetime_utils import (  # type: ignore[import-untyped]
 from gql_cluster.api.dialect import Dialect
 from gql_cluster.orm.codec import pk_field
 from gql_cluster.orm.describe import AnyField
+from gql_cluster.orm.inheritance import kind_at
 
 Test: TypeAlias = Callable[[Model], "bool | None"]
 """Whether an instance passes; None where SQL says unknown."""
@@ -118,6 +119,9 @@ def test_of(model: type[Model], name: str, value: object, dialect: Dialect) -> t
     """Return what a leaf of a `Q` reads, and its test."""
     if isinstance(value, BaseExpression | Combinable):
         raise unsupported(f"“{name}” with an expression")
+    kind = kind_at(model, name.removesuffix("__isnull")) if name.endswith("__isnull") else None
+    if kind is not None:
+        return resolve(model, "pk"), lambda instance: isinstance(instance, kind) != value
     path = resolve(model, name)
     read: Read = path.read
     convert: Convert = path.field.to_python

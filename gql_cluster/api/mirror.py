@@ -173,6 +173,7 @@ def _decorator(  # noqa: PLR0913, PLR0917 - what both decorators take
         type_name = get_object_definition(declared, strict=True).name
         if filters is strawberry.UNSET:
             definition.filters = make_filter(model, type_name, fields)
+            declared.__gql_cluster_filtered__ = fields
         else:
             definition.filters = filters
         if ordering is strawberry.UNSET:
@@ -182,6 +183,18 @@ def _decorator(  # noqa: PLR0913, PLR0917 - what both decorators take
         return declared  # type: ignore[no-any-return]
 
     return decorate
+
+
+def filter_by_kind(interface_: Any, kinds: Mapping[str, str]) -> None:
+    """Let lists of an interface be filtered by kind, unless their filter is the project's own.
+
+    `kinds` are the lookups that lead to them, by the names of their types.
+    """
+    fields = vars(interface_).get("__gql_cluster_filtered__")
+    if fields is not None and kinds:
+        definition = interface_.__strawberry_django_definition__
+        name = get_object_definition(interface_, strict=True).name
+        definition.filters = make_filter(definition.model, name, fields, kinds)
 
 
 def _with_bases(cls: type[Any]) -> type[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -16,9 +16,9 @@ from strawberry_django.utils.typing import has_django_definition
 
 from gql_cluster.api.bare import Shape, node_mirror, own_mirror, plain_mirror
 from gql_cluster.api.children import limited
-from gql_cluster.api.mirror import Mirror
+from gql_cluster.api.mirror import Mirror, filter_by_kind
 from gql_cluster.orm.describe import AnyField, Cluster, describe
-from gql_cluster.orm.inheritance import kinds
+from gql_cluster.orm.inheritance import kinds, path_to
 from gql_cluster.orm.kinds import can_be_staged, is_tags
 
 _MADE: WeakSet[Registry] = WeakSet()
@@ -78,7 +78,7 @@ class Registry:
         """Return the type of an object of a model: the model's own, or the nearest above."""
         return next((self._objects[each] for each in model.__mro__ if each in self._objects), None)
 
-    def kinds_of(self, model: type[Model]) -> Collection[type[Model]]:
+    def kinds_of(self, model: type[Model]) -> Sequence[type[Model]]:
         """Return the models whose types implement a model's interface, none where it has none."""
         above = self._interfaces.get(model)
         return () if above is None else [kind for kind in kinds(model) if self._is(kind, above)]
@@ -182,6 +182,9 @@ class Registry:
             else:
                 self._objects[model] = self._made(model, nodes, namespace, is_interface=False)
         namespace.update({self._names[model]: self.type_of(model) for model in self._names})
+        for model, type_ in self._interfaces.items():
+            below = {self._names[k]: path_to(model, k) for k in reversed(self.kinds_of(model))}
+            filter_by_kind(type_, below)
 
     def _has_kinds(self, model: type[Model]) -> bool:
         """Tell whether a model that has no declared type is the parent of others that have none."""

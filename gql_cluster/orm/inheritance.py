@@ -36,6 +36,11 @@ def path_to(model: type[Model], kind: type[Model]) -> str:
     return "__".join(_ways(model)[kind].lookup)
 
 
+def kind_at(model: type[Model], path: str) -> type[Model] | None:
+    """Return the kind that a lookup leads to, None where it leads to none."""
+    return next((kind for kind in kinds(model) if path_to(model, kind) == path), None)
+
+
 def column_path(model: type[Model], kind: type[Model], column: Any) -> str:
     """Return the lookup that leads from a model's row to a column of one of its kinds."""
     owner: type[Model] = column.model

@@ -147,6 +147,35 @@ async def test_each_child_is_what_it_is_saved_and_in_a_draft(client: Client) -> 
     assert without_keys(blocks) == SAVED
 
 
+async def test_children_of_some_kinds_are_asked_for(client: Client) -> None:
+    """Saved and in a draft, where one of them is not saved yet."""
+    page = await sync_to_async(make_page)()
+    lists = (
+        "images: blocks(filters: {kind: [IMAGE_BLOCK]}) { heading }"
+        " others: blocks(filters: {NOT: {kind: [IMAGE_BLOCK]}}) { heading }"
+        " some: blocksConnection(filters: {kind: [GALLERY, TEXT_BLOCK]}) { totalCount }"
+    )
+    data = await client.data(f"query($pk: ID!) {{ page(pk: $pk) {{ {lists} }} }}", pk=str(page.pk))
+    assert data["page"] == {
+        "images": [{"heading": "Image"}, {"heading": "Gallery"}],
+        "others": [{"heading": "Plain"}, {"heading": "Text"}],
+        "some": {"totalCount": 2},
+    }
+    draft, _ = await opened(client, pk=str(page.pk))
+    await edited(
+        client, draft, {"blocks": {"add": [{"gallery": {"heading": "New", "alt": "New"}}]}}
+    )
+    data = await client.data(
+        f"query($id: ID!) {{ draft(id: $id) {{ ... on PageDraft {{ cluster {{ {lists} }} }} }} }}",
+        id=draft,
+    )
+    assert data["draft"]["cluster"] == {
+        "images": [{"heading": "Image"}, {"heading": "Gallery"}, {"heading": "New"}],
+        "others": [{"heading": "Plain"}, {"heading": "Text"}],
+        "some": {"totalCount": 3},
+    }
+
+
 async def test_children_of_every_kind_are_added_edited_and_committed(client: Client) -> None:
     """From nothing, with all below them; each row is in its own table afterwards."""
     ann = await Person.objects.acreate(name="Ann")

@@ -60,6 +60,22 @@ async def test_a_list_of_places_has_each_as_what_it_is(client: Client, places: N
     ]
 
 
+async def test_some_kinds_are_asked_for(client: Client, places: None) -> None:
+    """One, several, all others, none."""
+    del places
+    data = await client.data(
+        "{ bars: places(filters: {kind: [BAR]}) { __typename name }"
+        ' both: places(filters: {kind: [BAR, RESTAURANT], name: {startsWith: "T"}}) {'
+        " __typename name }"
+        " neither: places(filters: {NOT: {kind: [BAR, RESTAURANT]}}) { __typename name }"
+        " none: places(filters: {kind: []}) { __typename name } }"
+    )
+    assert types_of(data["bars"]) == [each for each in ALL if each[0] == "Bar"]
+    assert types_of(data["both"]) == ALL[3:]
+    assert types_of(data["neither"]) == ALL[:1]
+    assert data["none"] == []
+
+
 def add_places(count: int) -> None:
     """Save places of every kind in turn."""
     for number in range(count):
