@@ -17,6 +17,7 @@ from strawberry_django.utils.typing import has_django_definition
 from gql_cluster.api.bare import Shape, node_mirror, own_mirror, plain_mirror
 from gql_cluster.api.children import limited
 from gql_cluster.api.mirror import Mirror, filter_by_kind
+from gql_cluster.api.optimizing import know_kinds
 from gql_cluster.orm.describe import AnyField, Cluster, describe
 from gql_cluster.orm.inheritance import kinds, path_to
 from gql_cluster.orm.kinds import can_be_staged, is_tags
@@ -185,6 +186,7 @@ class Registry:
         for model, type_ in self._interfaces.items():
             below = {self._names[k]: path_to(model, k) for k in reversed(self.kinds_of(model))}
             filter_by_kind(type_, below)
+            know_kinds(model)
 
     def _has_kinds(self, model: type[Model]) -> bool:
         """Tell whether a model that has no declared type is the parent of others that have none."""

@@ -13,7 +13,6 @@ from strawberry.extensions import SchemaExtension
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
-from strawberry_django.optimizer import DjangoOptimizerExtension
 
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
@@ -21,6 +20,7 @@ from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
 from gql_cluster.api.inputs import InputTypes
 from gql_cluster.api.mutations import make_mutation
 from gql_cluster.api.names import InputNames
+from gql_cluster.api.optimizing import make_optimizer
 from gql_cluster.api.payloads import make_payloads
 from gql_cluster.api.queries import make_query
 from gql_cluster.api.registry import Registry
@@ -102,8 +102,7 @@ def _extensions() -> list[Extension]:
     return [
         lambda: CachedParsing(maxsize=_CACHED_DOCUMENTS),
         lambda: CodedValidation(maxsize=_CACHED_DOCUMENTS),
-        # By default it prefetches past the model's own manager, and shows what that hides.
-        lambda: DjangoOptimizerExtension(prefetch_custom_queryset=True),
+        make_optimizer,
     ]
 
 

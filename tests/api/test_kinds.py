@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 import gql_cluster
 from gql_cluster.orm.describe import describe
 from gql_cluster.orm.load import load
+from tests.api.samples_kit import counted
 from tests.api.schema_kit import ERRORS, Client
 from tests.festival.models import Person
 from tests.festival.places import Block, Gallery, ImageBlock, Link, Page, Picture, TextBlock
@@ -489,3 +490,24 @@ def test_opening_costs_a_query_a_relation_whatever_the_kinds() -> None:
     assert len(nodes) == 8
     # Page, blocks, links, pictures; mentions of all blocks, painters of both kinds of images.
     assert len([each for each in queries if each["sql"].startswith("SELECT")]) == 6
+
+
+@pytest.mark.parametrize("more", [0, 4])
+async def test_saved_children_of_many_kinds_cost_a_query_a_relation(
+    client: Client, more: int
+) -> None:
+    """Though the model has a plain manager: pages, blocks, and what blocks of each kind have."""
+
+    def add() -> None:
+        page = make_page()
+        for number in range(more):
+            image = ImageBlock.objects.create(page=page, position=9, alt="A")
+            image.painters.add(Person.objects.create(name="Bob"))
+            gallery = Gallery.objects.create(page=page, heading=str(number), position=9, alt="B")
+            Picture.objects.create(gallery=gallery, alt="C")
+
+    await sync_to_async(add)()
+    query = f"{{ pages {{ title blocks {{ {BLOCKS} }} }} }}"
+    queries = await sync_to_async(counted)(client, query)
+    # Pages, blocks, mentions, links, painters of images and of galleries, pictures of galleries.
+    assert len(queries) == 6, queries
