@@ -86,7 +86,7 @@ def test_cluster_within_itself_is_edited_at_any_depth() -> None:
         ("load", 0.5, 0.5),
         ("ref", "{12345678-1234-5678-1234-567812345678}", "12345678-1234-5678-1234-567812345678"),
         ("notes", {"a": [1, None]}, {"a": [1, None]}),
-        ("grade", "_2_ND", "2-nd"),
+        ("grade", "SECOND", "2-nd"),
         ("grade", None, ""),
     ],
 )

@@ -81,7 +81,7 @@ VOYAGE = (
         'voyages(filters: {started: {date: {exact: "2024-02-29"}}}) { number }',
         'voyages(filters: {started: {time: {gte: "23:00:00"}}}) { number }',
         "voyages(filters: {at: {hour: {inList: [6]}}}) { number }",
-        "voyages(filters: {grade: {exact: _1ST}}) { number grade }",
+        "voyages(filters: {grade: {exact: FIRST}}) { number grade }",
         "voyages(filters: {harbour: {isNull: true}}) { number }",
         "voyages(filters: {NOT: {harbour: {exact: 999}}}) { number }",
         "voyages(ordering: [{price: DESC}]) { number }",
