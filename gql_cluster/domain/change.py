@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from gql_cluster.domain.node import Json, Values
+from gql_cluster.domain.node import Json, Through, Values
 
 
 class End(Enum):
@@ -39,7 +39,7 @@ class NewNode:
     """A node to add, with everything below it.
 
     `position` counts from 0 among the siblings; None appends. `defaults` are the model's, for
-    the fields that `values` leaves out.
+    the fields that `values` leaves out. `through` is as a node has it.
     """
 
     key: str | None = None
@@ -48,6 +48,7 @@ class NewNode:
     position: int | None = None
     children: Mapping[str, tuple[NewNode, ...]] = field(default_factory=dict)
     sets: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
+    through: Mapping[str, Through] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,15 +122,19 @@ class EditNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddToSet:
-    """Add objects to a parental many-to-many; one that is there already stays once."""
+    """Add objects to a many-to-many; one that is there already stays as it is.
+
+    `values` are what the rows between are to hold.
+    """
 
     name: str
     pks: tuple[Json, ...]
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveFromSet:
-    """Take objects out of a parental many-to-many; one that is not there is no error."""
+    """Take objects out of a many-to-many; one that is not there is no error."""
 
     name: str
     pks: tuple[Json, ...]
@@ -137,10 +142,11 @@ class RemoveFromSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceSet:
-    """Make a parental many-to-many hold just these objects."""
+    """Make a many-to-many hold just these objects; `values` are for those that are new in it."""
 
     name: str
     pks: tuple[Json, ...]
+    values: Values = field(default_factory=dict)
 
 
 Change: TypeAlias = (

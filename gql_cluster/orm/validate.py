@@ -23,6 +23,7 @@ from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.references import dangling, references
+from gql_cluster.orm.through import wrong_rows
 from gql_cluster.orm.unique import Rule, Uniqueness
 
 
@@ -51,7 +52,8 @@ def validate(
     unique = list(_uniqueness(family, plan, written, deleted, using))
     problems = [
         *(wrong := list(_models(family, plan, written))),
-        *_references(family, plan, using),
+        *(missing := list(_references(family, plan, using))),
+        *wrong_rows(family, plan, written, missing, using),
         *(each for each in unique if isinstance(each, Problem)),
         *_constraints(family, written, deleted, wrong, using),
         *_alike(family, written, wrong, using),
@@ -111,7 +113,8 @@ def _references(family: Family, plan: Plan, using: str) -> Iterator[Problem]:
     for missing in dangling(references(family.cluster, differences(plan)), using=using):
         name = missing.target._meta.verbose_name
         message = f"{name} instance with primary key {missing.value!r} does not exist."
-        yield problem(family, missing.key, missing.field.name, message, "invalid")
+        name, *below = missing.place
+        yield problem(family, missing.key, name, message, "invalid", tuple(below))
 
 
 def _uniqueness(

@@ -1,0 +1,103 @@
+"""A troupe: sets of which the rows hold something, and relations of every kind.
+
+Nothing here knows of gql_cluster.
+"""
+
+# ruff: noqa: DJ008 - as people write models
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from modelcluster.fields import ParentalKey, ParentalManyToManyField
+from modelcluster.models import ClusterableModel
+
+
+class Person(models.Model):
+    """Somebody."""
+
+    name = models.CharField(max_length=60)
+
+
+class Troupe(ClusterableModel):
+    """Some people who act."""
+
+    name = models.CharField(max_length=60)
+    actors = models.ManyToManyField(
+        Person, through="Contract", through_fields=("troupe", "person"), related_name="acts_in"
+    )
+    patrons = ParentalManyToManyField(
+        Person, through="Gift", blank=True, related_name="supports", help_text="Who pays"
+    )
+    helpers = models.ManyToManyField(Person, blank=True, related_name="helps")
+    circle = ParentalManyToManyField(Person, blank=True, related_name="circles")
+
+
+class Contract(models.Model):
+    """Between a troupe and an actor: a role has to be given."""
+
+    troupe = models.ForeignKey(Troupe, models.CASCADE)
+    person = models.ForeignKey(Person, models.CASCADE)
+    role = models.CharField(max_length=10, choices=[("lead", "Lead"), ("extra", "Extra")])
+    fee = models.DecimalField(max_digits=6, decimal_places=2, default=Decimal(100))
+    stage_name = models.CharField(max_length=20, blank=True)
+    stands_in_for = models.ForeignKey(
+        Person, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    until = models.DateField(null=True, blank=True)
+    signed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["troupe", "person"], name="one_contract"),
+            models.CheckConstraint(condition=Q(fee__gte=0), name="fee_is_no_debt"),
+        ]
+
+    def clean(self) -> None:
+        """Refuse somebody who stands in for himself."""
+        super().clean()
+        if self.stands_in_for_id is not None and self.stands_in_for == self.person:
+            raise ValidationError({"stands_in_for": "Nobody stands in for himself."})
+
+
+class Gift(models.Model):
+    """Between a troupe and a patron; Django can make one unasked."""
+
+    troupe = models.ForeignKey(Troupe, models.CASCADE)
+    person = models.ForeignKey(Person, models.CASCADE)
+    amount = models.IntegerField(default=1)
+
+
+class Play(ClusterableModel):
+    """A play of a troupe, with a cast of its own."""
+
+    troupe = ParentalKey(Troupe, on_delete=models.CASCADE, related_name="plays")
+    title = models.CharField(max_length=60)
+    cast = ParentalManyToManyField(Person, through="Part", blank=True, related_name="plays")
+
+
+class Part(models.Model):
+    """Between a play and somebody in it: what he plays has to be given."""
+
+    play = models.ForeignKey(Play, models.CASCADE)
+    person = models.ForeignKey(Person, models.CASCADE)
+    plays = models.CharField(max_length=40)
+
+
+class Prop(models.Model):
+    """A child that could do without its parent."""
+
+    troupe = ParentalKey(
+        Troupe, on_delete=models.CASCADE, null=True, blank=True, related_name="props"
+    )
+    name = models.CharField(max_length=40)
+
+
+class Review(models.Model):
+    """What somebody wrote of a troupe: no part of it."""
+
+    troupe = models.ForeignKey(Troupe, models.CASCADE, related_name="reviews")
+    text = models.CharField(max_length=100)
