@@ -178,7 +178,7 @@ class _Reader:
             if bare is None and groups is None:
                 continue
             sets[name] = self.pks(name, bare or ())
-            rows: dict[Json, Values] = dict.fromkeys(sets[name], {})
+            rows: dict[Json, Values] = {pk: {} for pk in sets[name]}
             for group in groups or ():
                 pks = self.pks(name, group.pks)
                 row = self.row(name, pks, group.through_defaults)
@@ -244,9 +244,7 @@ class _Reader:
         if given is not True:
             raise self.invalid("“clear” takes nothing but true.", name)
 
-    def invalid(
-        self, message: str, field: str, below: tuple[str, ...] = ()
-    ) -> InvalidChangeError:
+    def invalid(self, message: str, field: str, below: tuple[str, ...] = ()) -> InvalidChangeError:
         path = (*self.path, field, *below)
         return InvalidChangeError.of(message, key=self.key, field=field, path=path)
 

@@ -110,9 +110,7 @@ def merge_node(
             are = now.sets.get(name, ())
             # A row that others have made meanwhile is there: adding changes nothing.
             rows = {
-                pk: row
-                for pk, row in through.pop(name, {}).items()
-                if pk in were or pk not in are
+                pk: row for pk, row in through.pop(name, {}).items() if pk in were or pk not in are
             }
             # One in place of a saved row is new, whatever others did to that.
             were = tuple(pk for pk in were if pk not in rows)

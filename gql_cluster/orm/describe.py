@@ -225,9 +225,7 @@ def _node(
         },
         relations=relations,
         sets={
-            field.name: _set(field)
-            for field in model._meta.many_to_many
-            if can_be_staged(field)
+            field.name: _set(field) for field in model._meta.many_to_many if can_be_staged(field)
         },
     )
 

@@ -29,7 +29,9 @@ def with_rows(cluster: Cluster, nodes: Sequence[Node]) -> list[Node]:
     """
     through: dict[str, dict[str, Through]] = {node.key: dict(node.through) for node in nodes}
     for type_name, spec in cluster.spec.nodes.items():
-        saved = {node.pk: node for node in nodes if node.type == type_name and node.pk is not None}
+        saved: dict[Json, Node] = {
+            node.pk: node for node in nodes if node.type == type_name and node.pk is not None
+        }
         for name in (each.name for each in spec.sets.values() if each.fields and saved):
             for pk, rows in _saved_rows(cluster, type_name, name, list(saved)).items():
                 node = saved[pk]

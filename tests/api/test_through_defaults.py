@@ -98,7 +98,7 @@ def named(*names: str) -> list[dict[str, str]]:
     return [{"name": name} for name in names]
 
 
-async def contracts(pk: object) -> dict[str, tuple[str, Decimal]]:
+async def contracts(pk: int) -> dict[str, tuple[str, Decimal]]:
     """Return role and fee of each saved contract, by the actor's name."""
     rows = Contract.objects.filter(troupe=pk).values_list("person__name", "role", "fee")
     return {name: (role, fee) async for name, role, fee in rows}
@@ -312,22 +312,22 @@ async def test_what_no_row_could_hold_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "reason"),
+    ("given", "path", "reason"),
     [
-        ({}, "role", "blank"),
-        ({"role": None}, "role", "null"),
-        ({"role": "LEAD", "stageName": "x" * 21}, "stageName", "max_length"),
-        ({"role": "LEAD", "fee": "99999.99"}, "fee", "max_digits"),
-        ({"role": "LEAD", "fee": "-1"}, None, None),
-        ({"role": "LEAD", "standsInFor": "Bob"}, "standsInFor", None),
+        ({}, ["role"], "blank"),
+        ({"role": None}, ["role"], "null"),
+        ({"role": "LEAD", "stageName": "x" * 21}, ["stageName"], "max_length"),
+        ({"role": "LEAD", "fee": "99999.99"}, ["fee"], "max_digits"),
+        ({"role": "LEAD", "fee": "-1"}, [], None),
+        ({"role": "LEAD", "standsInFor": "Bob"}, ["standsInFor"], None),
     ],
 )
-async def test_what_a_rows_model_refuses_is_told_and_refused(
+async def test_what_a_rows_model_refuses_is_told_and_refused(  # noqa: PLR0913, PLR0917 - a case
     desk: Desk,
     troupe: Troupe,
     people: dict[str, str],
     given: dict[str, Any],
-    field: str | None,
+    path: list[str],
     reason: str | None,
 ) -> None:
     """By the draft's `errors` and by its commit, at the member; fields, `clean()`, constraints."""
@@ -340,7 +340,7 @@ async def test_what_a_rows_model_refuses_is_told_and_refused(
         [error] = errors
         assert error["code"] == "VALIDATION_FAILED"
         assert (error["key"], error["field"]) == ("root", "actors")
-        assert error["path"] == ["actors", people["Bob"], *([field] if field else [])]
+        assert error["path"] == ["actors", people["Bob"], *path]
         assert error["reason"] == reason
     assert list(await contracts(troupe.pk)) == ["Ann"]
     fixed = {"actors": {"replaceWith": {"pks": [people["Ann"]], "throughDefaults": {}}}}
@@ -366,10 +366,10 @@ async def test_what_is_given_survives_undo_redo_revert_and_reset(
             return [(each["before"], each["after"]) for each in fields]
 
         await desk.edit(draft, add_with(bob, role="LEAD", fee="3"))
-        first = [([], [member(bob, role="LEAD", fee="3.00")])]
+        first: Any = [([], [member(bob, role="LEAD", fee="3.00")])]
         assert await held() == first
         await desk.edit(draft, {"actors": {"remove": [bob]}}, add_with(bob, role="EXTRA"))
-        second = [([], [member(bob, role="EXTRA")])]
+        second: Any = [([], [member(bob, role="EXTRA")])]
         assert await held() == second
         await desk.edit(draft, {"actors": {"clear": True}})
         assert await held() == [([people["Ann"]], [])]
@@ -506,9 +506,7 @@ async def test_a_copy_has_the_rows_of_its_original(
     """Of a draft and of what is saved: else no copy of a set whose rows need something is valid."""
     draft = (await desk.open(pk=str(troupe.pk)))["draft"]["id"]
     await desk.edit(draft, add_with(people["Bob"], role="EXTRA", fee="2"))
-    saved = await desk.client.data(
-        "query($pk: ID!) { troupe(pk: $pk) { id } }", pk=str(troupe.pk)
-    )
+    saved = await desk.client.data("query($pk: ID!) { troupe(pk: $pk) { id } }", pk=str(troupe.pk))
     for source, expected in (
         (draft, {"Ann": ("lead", Decimal(7)), "Bob": ("extra", Decimal(2))}),
         (saved["troupe"]["id"], {"Ann": ("lead", Decimal(7))}),
@@ -600,4 +598,6 @@ async def test_inputs_are_made_of_the_rows_model(desk: Desk) -> None:
     }
     assert {"patrons", "patronsWith", "actorsWith"} <= set(inputs["TroupeInput"])
     assert "actors" not in inputs["TroupeInput"]
-    assert inputs["TroupeInput"]["patronsWith"]["description"] == "Who pays, and what their rows hold."
+    assert (
+        inputs["TroupeInput"]["patronsWith"]["description"] == "Who pays, and what their rows hold."
+    )
