@@ -18,6 +18,7 @@ from gql_cluster.api.mirror import OWN_NAMES, mirror
 from gql_cluster.api.scalars import describe_field, type_of
 from gql_cluster.domain.spec import NodeSpec
 from gql_cluster.orm.describe import ORDER_COLUMN, AnyField, Cluster, stored_fields
+from gql_cluster.orm.kinds import generic_relations
 
 
 class _Members:
@@ -43,6 +44,8 @@ def node_mirror(
 ) -> type[Any]:
     """Return the mirror of a cluster's node type: columns, children, sets, and the parent.
 
+    A generic relation is a list of what is saved.
+
     `names` are those of all types; `namespace` is where types are found by name once the
     schema is built.
     """
@@ -62,6 +65,8 @@ def node_mirror(
         field: Any = model._meta.get_field(each.name)
         held = f"list[{names[field.related_model]}]" if each.target else list[str]
         members.add(each.name, held, field)
+    for generic in generic_relations(model):
+        members.add(generic.name, f"list[{names[generic.related_model]}]")
     return _make(model, names[model], members)
 
 

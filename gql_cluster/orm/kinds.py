@@ -55,6 +55,11 @@ def row_columns(field: object) -> list[Any]:
     ]
 
 
+def generic_relations(model: type[Model]) -> list[Any]:
+    """Return the `GenericRelation` fields of a model; none where contenttypes is not installed."""
+    return [each for each in model._meta.private_fields if each.one_to_many and each.name]
+
+
 def _has_children(field: Any) -> bool:
     columns = field.remote_field.through._meta.concrete_fields
     return any(isinstance(column, ParentalKey) for column in columns)

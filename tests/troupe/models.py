@@ -9,11 +9,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar
 
+from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
 from modelcluster.models import ClusterableModel
+from taggit.managers import TaggableManager
 
 
 class Person(models.Model):
@@ -34,6 +37,8 @@ class Troupe(ClusterableModel):
     )
     helpers = models.ManyToManyField(Person, blank=True, related_name="helps")
     circle = ParentalManyToManyField(Person, blank=True, related_name="circles")
+    photos = GenericRelation("Photo", related_query_name="troupe")
+    labels = TaggableManager(blank=True)
 
 
 class Contract(models.Model):
@@ -77,6 +82,7 @@ class Play(ClusterableModel):
     troupe = ParentalKey(Troupe, on_delete=models.CASCADE, related_name="plays")
     title = models.CharField(max_length=60)
     cast = ParentalManyToManyField(Person, through="Part", blank=True, related_name="plays")
+    photos = GenericRelation("Photo")
 
 
 class Part(models.Model):
@@ -85,6 +91,30 @@ class Part(models.Model):
     play = models.ForeignKey(Play, models.CASCADE)
     person = models.ForeignKey(Person, models.CASCADE)
     plays = models.CharField(max_length=40)
+
+
+class Photo(models.Model):
+    """A photo of anything."""
+
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.PositiveBigIntegerField()
+    of = GenericForeignKey()
+    caption = models.CharField(max_length=60)
+
+
+class Link(models.Model):
+    """A child that points to anything."""
+
+    play = ParentalKey(Play, on_delete=models.CASCADE, related_name="links")
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.PositiveBigIntegerField()
+    to = GenericForeignKey()
+
+    def clean(self) -> None:
+        """Refuse what is not there."""
+        super().clean()
+        if self.to is None:
+            raise ValidationError({"object_id": "There is no such thing."})
 
 
 class Prop(models.Model):
