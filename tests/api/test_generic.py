@@ -35,7 +35,8 @@ def make() -> Troupe:
     play = Play.objects.create(troupe=troupe, title="Dream")
     for of, caption in ((troupe, "a"), (troupe, "b"), (play, "c")):
         Photo.objects.create(of=of, caption=caption)
-    troupe.labels.add("old")
+    labels: Any = troupe.labels
+    labels.add("old")
     return troupe
 
 
