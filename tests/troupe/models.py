@@ -14,9 +14,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
+from modelcluster.contrib.taggit import ClusterTaggableManager
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
 from modelcluster.models import ClusterableModel
 from taggit.managers import TaggableManager
+from taggit.models import ItemBase
 
 
 class Person(models.Model):
@@ -30,7 +32,11 @@ class Troupe(ClusterableModel):
 
     name = models.CharField(max_length=60)
     actors = models.ManyToManyField(
-        Person, through="Contract", through_fields=("troupe", "person"), related_name="acts_in"
+        Person,
+        through="Contract",
+        through_fields=("troupe", "person"),
+        blank=True,
+        related_name="acts_in",
     )
     patrons = ParentalManyToManyField(
         Person, through="Gift", blank=True, related_name="supports", help_text="Who pays"
@@ -124,6 +130,47 @@ class Prop(models.Model):
         Troupe, on_delete=models.CASCADE, null=True, blank=True, related_name="props"
     )
     name = models.CharField(max_length=40)
+
+
+class SeasonTag(ItemBase):
+    """Between a season and its tags."""
+
+    tag = models.ForeignKey("taggit.Tag", models.CASCADE, related_name="seasons")
+    content_object = ParentalKey("Season", on_delete=models.CASCADE, related_name="tagged_items")
+
+
+class Season(ClusterableModel):  # type: ignore[django-manager-missing] # tagged_items
+    """What has to have something of each kind, and evenings that are unique for a date."""
+
+    name = models.CharField(max_length=40)
+    stars = models.ManyToManyField(Person, related_name="+")
+    hosts = ParentalManyToManyField(Person, related_name="+")
+    staff = models.ManyToManyField(Person, through="Shift", related_name="+")
+    hidden = models.ManyToManyField(Person, editable=False, related_name="+")
+    tags = ClusterTaggableManager(through=SeasonTag)
+    opening = models.DateField(null=True, blank=True)
+    slug = models.SlugField(unique_for_year="opening", blank=True)
+
+
+class Shift(models.Model):
+    """Between a season and somebody who works then."""
+
+    season = models.ForeignKey(Season, models.CASCADE)
+    person = models.ForeignKey(Person, models.CASCADE)
+    hours = models.IntegerField(default=8)
+
+
+class Evening(models.Model):
+    """A child with a value that is unique for a date, one for a month and one for a year."""
+
+    season = ParentalKey(Season, on_delete=models.CASCADE, related_name="evenings")
+    title = models.CharField(max_length=40, unique_for_date="starts")
+    guest = models.ForeignKey(
+        Person, models.CASCADE, null=True, blank=True, unique_for_month="on", related_name="+"
+    )
+    prize = models.IntegerField(null=True, blank=True, unique_for_year="on")
+    starts = models.DateTimeField(null=True, blank=True)
+    on = models.DateField(null=True, blank=True)
 
 
 class Review(models.Model):

@@ -1,0 +1,9 @@
+from typing import Any
+
+from django.forms import ModelForm
+
+class ClusterForm(ModelForm[Any]): ...
+
+def clusterform_factory(
+    model: type[Any], form: type[ClusterForm] = ..., **kwargs: Any
+) -> type[ClusterForm]: ...
