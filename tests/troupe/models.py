@@ -178,3 +178,102 @@ class Review(models.Model):
 
     troupe = models.ForeignKey(Troupe, models.CASCADE, related_name="reviews")
     text = models.CharField(max_length=100)
+
+
+class KeeperManager(models.Manager["Keeper"]):
+    """Hides who has retired."""
+
+    def get_queryset(self) -> models.QuerySet[Keeper]:
+        """Leave them out."""
+        return super().get_queryset().filter(retired=False)
+
+
+class Keeper(models.Model):
+    """Somebody outside of the cluster, whom a manager may hide."""
+
+    name = models.CharField(max_length=40)
+    retired = models.BooleanField(default=False)
+
+    everybody = models.Manager["Keeper"]()
+    objects = KeeperManager()
+
+    class Meta:
+        default_manager_name = "objects"
+        base_manager_name = "everybody"
+
+
+class ArchiveManager(models.Manager["Archive"]):
+    """Hides what is closed."""
+
+    def get_queryset(self) -> models.QuerySet[Archive]:
+        """Leave the closed ones out."""
+        return super().get_queryset().filter(closed=False)
+
+
+class Archive(ClusterableModel):
+    """A root whose managers have names of their own, and children of odd kinds."""
+
+    name = models.CharField(max_length=40)
+    closed = models.BooleanField(default=False)
+    keeper = models.ForeignKey(
+        Keeper, models.SET_NULL, null=True, blank=True, related_name="archives"
+    )
+    friends = models.ManyToManyField(Keeper, blank=True, related_name="+")
+    donors = ParentalManyToManyField(Keeper, blank=True, related_name="+")
+
+    everything = models.Manager["Archive"]()
+    opened = ArchiveManager()
+
+    class Meta:
+        default_manager_name = "opened"
+        base_manager_name = "everything"
+
+
+class ScrollManager(models.Manager["Scroll"]):
+    """Hides what is sealed."""
+
+    def get_queryset(self) -> models.QuerySet[Scroll]:
+        """Leave the sealed ones out."""
+        return super().get_queryset().filter(sealed=False)
+
+    def scattered(self) -> models.QuerySet[Scroll]:
+        """Put them in no order."""
+        return self.order_by("?")
+
+
+class Scroll(models.Model):
+    """A child that the default manager may hide, with a field that tells the latest."""
+
+    archive = ParentalKey(Archive, on_delete=models.CASCADE, related_name="scrolls")
+    title = models.CharField(max_length=40)
+    year = models.IntegerField(default=0)
+    sealed = models.BooleanField(default=False)
+
+    objects = models.Manager["Scroll"]()
+    unsealed = ScrollManager()
+
+    class Meta:
+        default_manager_name = "unsealed"
+        get_latest_by = "year"
+        ordering: ClassVar[list[str]] = ["title"]
+
+
+class Lot(models.Model):
+    """A child in no order at all."""
+
+    archive = ParentalKey(Archive, on_delete=models.CASCADE, related_name="lots")
+    number = models.IntegerField()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["?"]
+
+
+class Ledger(models.Model):
+    """A child in a table that Django does not manage."""
+
+    archive = ParentalKey(Archive, on_delete=models.CASCADE, related_name="ledgers")
+    entry = models.CharField(max_length=40)
+
+    class Meta:
+        managed = False
+        db_table = "books_of_old"
