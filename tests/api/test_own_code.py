@@ -1,4 +1,4 @@
-"""What a model's own code asks of a draft's relations, and what modelcluster answers to the same."""
+"""What a model's own code asks of a draft, and what modelcluster answers to the same."""
 
 from __future__ import annotations
 
