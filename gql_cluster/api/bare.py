@@ -20,6 +20,7 @@ from gql_cluster.api.mirror import OWN_NAMES, interface, mirror
 from gql_cluster.api.scalars import describe_field, type_of
 from gql_cluster.domain.spec import NodeSpec
 from gql_cluster.orm.describe import ORDER_COLUMN, AnyField, Cluster, stored_fields
+from gql_cluster.orm.kinds import generic_relations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ def node_mirror(
 ) -> type[Any]:
     """Return the mirror of a cluster's node type: columns, children, sets, and the parent.
 
+    A generic relation is a list of what is saved.
+
     `names` are those of all types; `namespace` is where types are found by name once the
     schema is built. What a base of it mirrors is the base's to show or to hide.
     """
@@ -79,6 +82,9 @@ def node_mirror(
         held = f"list[{names[field.related_model]}]" if each.target else list[str]
         if each.name not in above:
             members.add(each.name, held, field)
+    for generic in generic_relations(model):
+        if generic.name not in above:
+            members.add(generic.name, f"list[{names[generic.related_model]}]")
     return _make(model, shape, members)
 
 

@@ -16,6 +16,7 @@ from django.db.models import Model
 from strawberry import UNSET
 
 from gql_cluster.api.choices import enum_of
+from gql_cluster.api.inputs import row_members
 from gql_cluster.api.names import kind_members, own_name, writable
 from gql_cluster.domain.change import (
     AddNodes,
@@ -37,7 +38,7 @@ from gql_cluster.domain.change import (
     UpdateNode,
 )
 from gql_cluster.domain.error import InvalidChangeError
-from gql_cluster.domain.node import Json
+from gql_cluster.domain.node import Json, Values
 from gql_cluster.domain.spec import ROOT_KEY, NodeSpec
 from gql_cluster.orm.codec import defaults, encode_given
 from gql_cluster.orm.describe import Cluster
@@ -159,6 +160,11 @@ class _Reader:
                 return RemoveFromSet(name=name, pks=self.pks(name, value))
             case "replace":
                 return ReplaceSet(name=name, pks=self.pks(name, value))
+            case "add_with" | "replace_with":
+                pks = self.pks(name, value.pks)
+                row = self.row(name, pks, value.through_defaults)
+                make = AddToSet if kind == "add_with" else ReplaceSet
+                return make(name=name, pks=pks, values=row)
             case _:
                 self.require_true(name, value)
                 return ReplaceSet(name=name, pks=())
@@ -184,12 +190,41 @@ class _Reader:
                 for name in self.spec.relations
                 if (value := _present(getattr(given, name))) is not None
             },
-            sets={
-                name: self.pks(name, value)
-                for name in self.spec.sets
-                if (value := _present(getattr(given, name))) is not None
-            },
+            **self.sets(given),
         )
+
+    def sets(self, given: Any) -> dict[str, Any]:
+        """Return what is given of a new node's sets; the same member twice has its first row."""
+        sets: dict[str, tuple[Json, ...]] = {}
+        through: dict[str, dict[Json, Values]] = {}
+        for name in self.spec.sets:
+            bare = _present(getattr(given, name, UNSET))
+            groups = _present(getattr(given, own_name(self.spec, f"{name}_with"), UNSET))
+            if bare is None and groups is None:
+                continue
+            sets[name] = self.pks(name, bare or ())
+            rows: dict[Json, Values] = {pk: {} for pk in sets[name]}
+            for group in groups or ():
+                pks = self.pks(name, group.pks)
+                row = self.row(name, pks, group.through_defaults)
+                rows = {**dict.fromkeys(pks, row), **rows}
+                sets[name] += pks
+            through[name] = {pk: row for pk, row in rows.items() if row}
+        return {"sets": sets, "through": through}
+
+    def row(self, name: str, pks: Sequence[Json], given: Any) -> Values:
+        """Return what is given of the rows of some members."""
+        field: Any = self.model._meta.get_field(name)
+        values: dict[str, Json] = {}
+        for column in row_members(self.model, self.spec.sets[name]):
+            value = getattr(given, column.name)
+            if value is not UNSET:
+                try:
+                    values[column.name] = _encoded(column, value)
+                except ValidationError as exc:
+                    below = (*map(str, pks[:1]), column.name)
+                    raise self.invalid(" ".join(exc.messages), field.name, below) from exc
+        return values
 
     def values(self, given: Any, *, is_new: bool) -> dict[str, Json]:
         return {
@@ -199,11 +234,8 @@ class _Reader:
         }
 
     def value(self, name: str, given: Any) -> Json:
-        field: Any = self.model._meta.get_field(name)
-        if given is None and not field.null and field.blank and enum_of(field) is not None:
-            given = ""  # the blank choice
         try:
-            return encode_given(field, given)
+            return _encoded(self.model._meta.get_field(name), given)
         except ValidationError as exc:
             raise self.invalid(" ".join(exc.messages), name) from exc
 
@@ -237,9 +269,16 @@ class _Reader:
         if given is not True:
             raise self.invalid("“clear” takes nothing but true.", name)
 
-    def invalid(self, message: str, field: str) -> InvalidChangeError:
-        path = (*self.path, field)
+    def invalid(self, message: str, field: str, below: tuple[str, ...] = ()) -> InvalidChangeError:
+        path = (*self.path, field, *below)
         return InvalidChangeError.of(message, key=self.key, field=field, path=path)
+
+
+def _encoded(field: Any, given: Any) -> Json:
+    """Return a value of a field as nodes hold it; raises `ValidationError`."""
+    if given is None and not field.null and field.blank and enum_of(field) is not None:
+        given = ""  # the blank choice
+    return encode_given(field, given)
 
 
 def _present(value: Any) -> Any:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
-from typing import assert_never
+from functools import partial
+from typing import Any, NamedTuple, assert_never
 
 import strawberry
 from strawberry.relay import Node
 from strawberry.scalars import JSON
 
 from gql_cluster.api.served import Served, instance_of
-from gql_cluster.api.values import client_value, graphql_name
+from gql_cluster.api.values import client_members, client_value, graphql_name
 from gql_cluster.domain.delta import Added, Delta, Moved, Related, Removed, Updated, key_of
-from gql_cluster.domain.node import Json
+from gql_cluster.domain.node import Json, Through
 from gql_cluster.domain.node import Node as DraftNode
 from gql_cluster.service.view import View
 
@@ -39,11 +40,24 @@ class FieldChange:
 
     name: str = strawberry.field(description="As in the node's type.")
     before: JSON | None = strawberry.field(
-        description="Null for a node that was added. Of a many-to-many: the keys that it lost."
+        description=(
+            "Null for a node that was added. Of a many-to-many: the keys that it lost, "
+            "`{pk, throughDefaults}` where something was given of the row."
+        )
     )
     after: JSON | None = strawberry.field(
-        description="Null for a node that was removed. Of a many-to-many: the keys that it gained."
+        description=(
+            "Null for a node that was removed. Of a many-to-many: the keys that it gained, "
+            "`{pk, throughDefaults}` where something is given of the row."
+        )
     )
+
+
+class _Members(NamedTuple):
+    """Members of a set, and what is given of their rows."""
+
+    pks: tuple[Json, ...]
+    through: Through
 
 
 @strawberry.type(description="What happened to one node.")
@@ -90,16 +104,19 @@ class NodeChange:
     def fields(self, info: strawberry.Info) -> list[FieldChange]:
         """Return the changed fields."""
         model = self.view.cluster.models[_place(self.delta).type]
+        spell = partial(graphql_name, info)
+
+        def shown(name: str, value: Json | _Members) -> Any:
+            if isinstance(value, _Members):
+                return client_members(model, name, value.pks, value.through, spell)
+            return client_value(model, name, value)
+
         return [
-            FieldChange(
-                name=graphql_name(info, name),
-                before=client_value(model, name, before),
-                after=client_value(model, name, after),
-            )
+            FieldChange(name=spell(name), before=shown(name, before), after=shown(name, after))
             for name, before, after in self._fields()
         ]
 
-    def _fields(self) -> Iterator[tuple[str, Json, Json]]:
+    def _fields(self) -> Iterator[tuple[str, Json | _Members, Json | _Members]]:
         match self.delta:
             case Added(node=node):
                 yield from ((name, None, value) for name, value in self._held(node))
@@ -107,14 +124,15 @@ class NodeChange:
                 yield from ((name, value, None) for name, value in self._held(node))
             case Updated(before=before, after=after):
                 yield from ((name, before[name], value) for name, value in after.items())
-            case Related(set=name, added=added, removed=removed):
-                yield name, list(removed), list(added)
+            case Related(set=name) as delta:
+                lost = _Members(delta.removed, delta.removed_through)
+                yield name, lost, _Members(delta.added, delta.added_through)
             case Moved():
                 pass
             case _:
                 assert_never(self.delta)
 
-    def _held(self, node: DraftNode) -> Iterator[tuple[str, Json]]:
+    def _held(self, node: DraftNode) -> Iterator[tuple[str, Json | _Members]]:
         spec = self.view.cluster.spec.nodes[node.type]
         for field in spec.fields.values():
             value = node.fields.get(field.name)
@@ -122,7 +140,7 @@ class NodeChange:
                 yield field.name, value
         for name, pks in node.sets.items():
             if pks:
-                yield name, list(pks)
+                yield name, _Members(pks, node.through.get(name, {}))
 
     @strawberry.field(description="The node as it is after the change; null when it was removed.")
     async def node(self) -> Node | None:

@@ -13,9 +13,9 @@ from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
 
 from gql_cluster.api.names import InputNames, kind_members, own_name, writable
-from gql_cluster.api.scalars import describe_field, scalar_of
+from gql_cluster.api.scalars import describe_field, is_known, scalar_of
 from gql_cluster.domain.change import End
-from gql_cluster.domain.spec import NodeSpec, RelationSpec
+from gql_cluster.domain.spec import NodeSpec, RelationSpec, SetSpec
 from gql_cluster.orm.describe import Cluster
 
 strawberry.enum(End, name="MoveEnd", description="An end of a relation.")
@@ -103,7 +103,14 @@ class InputTypes:
         for each in spec.sets.values():
             field: Any = cluster.models[type_name]._meta.get_field(each.name)
             member = "ID" if each.target else "String"
-            members[each.name] = _Member(type=_many(member), description=describe_field(field))
+            if each.is_bare:
+                members[each.name] = _Member(type=_many(member), description=describe_field(field))
+            group = self._group(cluster, type_name, each)
+            if group is not None:
+                members[own_name(spec, f"{each.name}_with")] = _Member(
+                    type=_many(group),
+                    description=f"{describe_field(field)}, and what their rows hold.",
+                )
         self._make(name, _title(cluster, type_name, "A new {}, with all below it."), members)
         return name
 
@@ -134,7 +141,9 @@ class InputTypes:
             members[relation.name] = _Member(type=self._relation_change(cluster, base, relation))
         for each in spec.sets.values():
             members[each.name] = _Member(
-                type=self._set_change(each.name) if each.target else self._tags_change()
+                type=self._set_change(cluster, type_name, each)
+                if each.target
+                else self._tags_change()
             )
         self._make(name, _title(cluster, type_name, "One change of one {}."), members, one_of=True)
         return name
@@ -246,16 +255,56 @@ class InputTypes:
             self._make(name, _title(cluster, type_name, "Which {}, and its changes."), members)
         return name
 
-    def _set_change(self, set_name: str) -> str:
-        name = self._names.set_change(set_name)
+    def _set_change(self, cluster: Cluster, type_name: str, held: SetSpec) -> str:
+        group = self._group(cluster, type_name, held)
+        parent = self._names.node(cluster, type_name)
+        name = (
+            self._names.set_change(held.name)
+            if group is None
+            else self._names.of_rows(parent, held.name, "Change")
+        )
         if name not in self._types:
             members = {
                 "add": _Member(type="list[ID]", description="Add objects, by primary key."),
+                "add_with": _Member(
+                    type=group, description="Add objects, and say what their rows hold."
+                ),
                 "remove": _Member(type="list[ID]", description="Take objects out."),
                 "replace": _Member(type="list[ID]", description="Make it hold just these."),
+                "replace_with": _Member(
+                    type=group,
+                    description="Make it hold just these; those that are new in it get such rows.",
+                ),
                 "clear": _Member(type=bool, description="Take all out; only `true`."),
             }
-            self._make(name, f"One change of `{set_name}`.", members, one_of=True)
+            left_out = {"add_with", "replace_with"} if group is None else set()
+            left_out |= set() if held.is_bare else {"add", "replace"}
+            members = {each: member for each, member in members.items() if each not in left_out}
+            self._make(name, f"One change of `{held.name}`.", members, one_of=True)
+        return name
+
+    def _group(self, cluster: Cluster, type_name: str, held: SetSpec) -> str | None:
+        """Return the input of some members and what their rows hold; None where that is nothing."""
+        model = cluster.models[type_name]
+        given = row_members(model, held)
+        if not given:
+            return None
+        parent = self._names.node(cluster, type_name)
+        name = self._names.of_rows(parent, held.name, "Members")
+        if name not in self._types:
+            rows = self._names.of_rows(parent, held.name, "Fields")
+            fields = {
+                each.name: _Member(type=_type(each), description=describe_field(each))
+                for each in given
+            }
+            self._make(rows, f"What a row of `{held.name}` holds besides its two ends.", fields)
+            members = {
+                "pks": _Member(type="list[ID]", description="The objects.", required=True),
+                "through_defaults": _Member(
+                    type=rows, description="What the row of each holds.", required=True
+                ),
+            }
+            self._make(name, f"Some of `{held.name}`, whose rows hold the same.", members)
         return name
 
     def _tags_change(self) -> str:
@@ -315,6 +364,13 @@ def _fields(cluster: Cluster, type_name: str, *, is_new: bool) -> dict[str, _Mem
             graphql_name="pk" if field.primary_key else None,
         )
     return found
+
+
+def row_members(model: type[Model], held: SetSpec) -> list[Any]:
+    """Return the columns that clients may give of a row between a model and members of a set."""
+    field: Any = model._meta.get_field(held.name)
+    columns = (field.remote_field.through._meta.get_field(name) for name in held.fields)
+    return [column for column in columns if is_known(column)]
 
 
 def _type(field: Any) -> Any:

@@ -21,12 +21,12 @@ def objects(
 ) -> DataLoader[Any, Model | None]:
     """Return the loader of objects outside of the cluster, by the column that keys point to.
 
-    What the type's `get_queryset` hides, and what is not there, is None. What the query reads
-    below the objects is loaded with them.
+    The base manager looks them up, as Django follows a key. What the type's `get_queryset` hides,
+    and what is not there, is None. What the query reads below the objects is loaded with them.
     """
 
     def load(keys: Sequence[Any]) -> list[Model | None]:
-        queryset = model._default_manager.filter(**{f"{attname}__in": keys})
+        queryset: QuerySet[Any] = model._base_manager.filter(**{f"{attname}__in": keys})
         queryset = run_type_get_queryset(queryset, graphql_type, info)
         extension = optimizer.optimizer.get()
         if extension is not None and graphql_type is not None:

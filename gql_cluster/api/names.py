@@ -22,7 +22,7 @@ def writable(spec: NodeSpec, *, is_new: bool) -> list[FieldSpec]:
 
 
 def own_name(spec: NodeSpec, name: str) -> str:
-    """Return the name of a member that is the engine's: `key`, `position` or `set`.
+    """Return the name of a member that is the engine's: `key`, `position`, `set`, `<set>_with`.
 
     It is `node_key` and so on where clients can set something of the model that has the name.
     """
@@ -98,6 +98,11 @@ class InputNames:
     def set_change(self, name: str) -> str:
         """Return the name of the change of a many-to-many, `GenresChange`; all are alike."""
         return self._free(pascal_case(name), "Set")
+
+    def of_rows(self, parent: str, name: str, what: str) -> str:
+        """Return the name of an input of a many-to-many of whose rows something can be given."""
+        base = parent + pascal_case(name)
+        return f"{base}Set{what}" if base in self._nodes else f"{base}{what}"
 
     def tags_change(self) -> str:
         """Return the name of the change of tags, which is the same for all."""

@@ -20,7 +20,7 @@ from gql_cluster.api.mirror import Mirror, filter_by_kind
 from gql_cluster.api.optimizing import know_kinds
 from gql_cluster.orm.describe import AnyField, Cluster, describe
 from gql_cluster.orm.inheritance import kinds, path_to
-from gql_cluster.orm.kinds import can_be_staged, is_tags
+from gql_cluster.orm.kinds import can_be_staged, generic_relations, is_tags
 
 _MADE: WeakSet[Registry] = WeakSet()
 """Those of the schemas of this process, for the system checks."""
@@ -246,10 +246,12 @@ def _types_below(type_: type[Any]) -> Iterator[type[Any]]:
 
 
 def _targets(model: type[Model]) -> Iterator[type[Model]]:
-    """Yield what a model's foreign keys and sets refer to."""
+    """Yield what a model's foreign keys and sets refer to, and what its generic relations list."""
     for field in model._meta.concrete_fields:
         if isinstance(field, ForeignKey) and not getattr(field.remote_field, "parent_link", False):
             yield field.remote_field.model
     for field in model._meta.many_to_many:
         if can_be_staged(field) and not is_tags(field):
             yield field.remote_field.model
+    for field in generic_relations(model):
+        yield field.related_model

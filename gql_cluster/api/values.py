@@ -12,7 +12,7 @@ from django.db.models import Model
 from gql_cluster.api.choices import enum_of
 from gql_cluster.api.scalars import scalar_of
 from gql_cluster.api.wire import BigInt, exact
-from gql_cluster.domain.node import Json
+from gql_cluster.domain.node import Json, Through
 from gql_cluster.orm.codec import encode, items_of
 from gql_cluster.orm.describe import AnyField
 
@@ -39,6 +39,30 @@ def client_value(model: type[Model], name: str, value: Json) -> Any:
     if isinstance(value, list) and model._meta.get_field(name).many_to_many:
         return [convert(each) for each in value]
     return None if value is None else convert(value)
+
+
+def client_members(
+    model: type[Model],
+    name: str,
+    members: Sequence[Json],
+    through: Through,
+    spell: Callable[[str], str],
+) -> list[Any]:
+    """Return members of a set as a client would name them; with what is given of their rows."""
+    field: Any = model._meta.get_field(name)
+    rows = field.remote_field.through
+    keys = client_value(model, name, list(members))
+    return [
+        {
+            "pk": key,
+            "throughDefaults": {
+                spell(each): client_value(rows, each, value) for each, value in given.items()
+            },
+        }
+        if (given := through.get(member))
+        else key
+        for member, key in zip(members, keys, strict=True)
+    ]
 
 
 @cache

@@ -124,15 +124,18 @@ class _Editor(NodeEditor):
             case OfKind(type=type_name, change=inner):
                 self._require_kind(node, type_name, path)
                 self.apply(node, inner, path)
-            case AddToSet(name=name, pks=pks):
+            case AddToSet(name=name, pks=pks, values=values):
                 members = self._set(spec, name, path)
-                self._relate(node, members, (*node.sets.get(name, ()), *pks))
+                will = (*node.sets.get(name, ()), *pks)
+                self._relate(node, members, will, dict.fromkeys(pks, values), path)
             case RemoveFromSet(name=name, pks=pks):
                 members = self._set(spec, name, path)
                 gone, were = members.distinct(pks), members.distinct(node.sets.get(name, ()))
-                self._relate(node, members, (were[each] for each in were if each not in gone))
-            case ReplaceSet(name=name, pks=pks):
-                self._relate(node, self._set(spec, name, path), pks)
+                will = tuple(were[each] for each in were if each not in gone)
+                self._relate(node, members, will, {}, path)
+            case ReplaceSet(name=name, pks=pks, values=values):
+                members = self._set(spec, name, path)
+                self._relate(node, members, pks, dict.fromkeys(pks, values), path)
             case _:
                 assert_never(change)
 
@@ -158,6 +161,14 @@ class _Editor(NodeEditor):
         below = path if parent is None else (*path, key)
         values = self._checked(spec, new.values, key, below, is_new=True)
         blank: dict[str, Json] = dict.fromkeys(spec.fields)
+        sets = {
+            name: tuple(each.distinct(new.sets.get(name, ())).values())
+            for name, each in spec.sets.items()
+        }
+        through = {
+            name: self._rows(self._set(spec, name, below), sets[name], rows, key, below)
+            for name, rows in new.through.items()
+        }
         node = Node(
             key=key,
             type=spec.name,
@@ -166,11 +177,9 @@ class _Editor(NodeEditor):
             relation=relation,
             rank=rank,
             fields={**blank, **new.defaults, **values},
-            sets={
-                name: tuple(each.distinct(new.sets.get(name, ())).values())
-                for name, each in spec.sets.items()
-            },
+            sets=sets,
             version=self._version,
+            through={name: rows for name, rows in through.items() if rows},
         )
         self._deltas.append((Added(node=node), self.change))
         self.overlay.add(node)
@@ -301,6 +310,7 @@ class _Editor(NodeEditor):
     def _replace_below(self, child: Node, new: NewNode, path: tuple[str, ...]) -> None:
         spec = self._cluster.nodes[child.type]
         for name, pks in new.sets.items():
-            self._relate(self._known(child.key), self._set(spec, name, path), pks)
+            members, rows = self._set(spec, name, path), new.through.get(name, {})
+            self._relate(self._known(child.key), members, pks, rows, path)
         for name, children in new.children.items():
             self._replace(child, self._relation(spec, name, path), children, path)

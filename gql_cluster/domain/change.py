@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from gql_cluster.domain.node import Json, Values
+from gql_cluster.domain.node import Json, Through, Values
 
 
 class End(Enum):
@@ -40,7 +40,7 @@ class NewNode:
 
     `type` is its node type; None for the relation's own, and not one of its kinds.
     `position` counts from 0 among the siblings; None appends. `defaults` are the model's, for
-    the fields that `values` leaves out.
+    the fields that `values` leaves out. `through` is as a node has it.
     """
 
     key: str | None = None
@@ -50,6 +50,7 @@ class NewNode:
     position: int | None = None
     children: Mapping[str, tuple[NewNode, ...]] = field(default_factory=dict)
     sets: Mapping[str, tuple[Json, ...]] = field(default_factory=dict)
+    through: Mapping[str, Through] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,15 +132,19 @@ class OfKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddToSet:
-    """Add objects to a parental many-to-many; one that is there already stays once."""
+    """Add objects to a many-to-many; one that is there already stays as it is.
+
+    `values` are what the rows between are to hold.
+    """
 
     name: str
     pks: tuple[Json, ...]
+    values: Values = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveFromSet:
-    """Take objects out of a parental many-to-many; one that is not there is no error."""
+    """Take objects out of a many-to-many; one that is not there is no error."""
 
     name: str
     pks: tuple[Json, ...]
@@ -147,10 +152,11 @@ class RemoveFromSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceSet:
-    """Make a parental many-to-many hold just these objects."""
+    """Make a many-to-many hold just these objects; `values` are for those that are new in it."""
 
     name: str
     pks: tuple[Json, ...]
+    values: Values = field(default_factory=dict)
 
 
 Change: TypeAlias = (

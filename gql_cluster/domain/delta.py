@@ -6,10 +6,10 @@ The log keeps them; events, the caches of other workers and undo all come from t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
-from gql_cluster.domain.node import Json, Node, Values
+from gql_cluster.domain.node import Json, Node, Through, Values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Related:
-    """A many-to-many set of a node gained and lost some members."""
+    """A many-to-many set of a node gained and lost some members.
+
+    A member that is among both gets another row. What is given of the rows is beside them.
+    """
 
     key: str
     type: str
@@ -65,6 +68,8 @@ class Related:
     set: str
     added: tuple[Json, ...]
     removed: tuple[Json, ...]
+    added_through: Through = field(default_factory=dict)
+    removed_through: Through = field(default_factory=dict)
 
 
 Delta: TypeAlias = Added | Removed | Updated | Moved | Related
@@ -95,7 +100,13 @@ def invert(delta: Delta) -> Delta:
         case Moved(before=low, after=high):
             return replace(delta, before=high, after=low)
         case Related():
-            return replace(delta, added=delta.removed, removed=delta.added)
+            return replace(
+                delta,
+                added=delta.removed,
+                removed=delta.added,
+                added_through=delta.removed_through,
+                removed_through=delta.added_through,
+            )
         case _:
             assert_never(delta)
 
@@ -117,7 +128,14 @@ def advance(node: Node | None, delta: Delta, version: int) -> Node:
             return replace(node, rank=rank, version=version)
         case Related(set=name, added=added, removed=removed):
             kept = tuple(pk for pk in node.sets.get(name, ()) if pk not in removed)
-            return replace(node, sets={**node.sets, name: kept + added}, version=version)
+            rows = {pk: row for pk, row in node.through.get(name, {}).items() if pk not in removed}
+            through = {**node.through, name: {**rows, **delta.added_through}}
+            return replace(
+                node,
+                sets={**node.sets, name: kept + added},
+                through={each: given for each, given in through.items() if given},
+                version=version,
+            )
         case _:
             assert_never(delta)
 
@@ -155,10 +173,8 @@ def difference(before: Node | None, after: Node) -> list[Delta]:
                 after=after.rank,
             )
         )
-    for name, pks in after.sets.items():
-        was = before.sets.get(name, ())
-        gained = tuple(pk for pk in pks if pk not in was)
-        lost = tuple(pk for pk in was if pk not in pks)
+    for name in after.sets:
+        gained, lost = gained_and_lost(before, after, name)
         if gained or lost:
             deltas.append(
                 Related(
@@ -169,6 +185,24 @@ def difference(before: Node | None, after: Node) -> list[Delta]:
                     set=name,
                     added=gained,
                     removed=lost,
+                    added_through=_rows(after, name, gained),
+                    removed_through=_rows(before, name, lost),
                 )
             )
     return deltas
+
+
+def gained_and_lost(
+    before: Node, after: Node, name: str
+) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
+    """Return the members that come into a set and that leave it; both, where the row is another."""
+    was, now = before.members(name), after.members(name)
+    return (
+        tuple(pk for pk, row in now.items() if was.get(pk) != row),
+        tuple(pk for pk, row in was.items() if now.get(pk) != row),
+    )
+
+
+def _rows(node: Node, name: str, members: Iterable[Json]) -> Through:
+    rows = node.through.get(name, {})
+    return {pk: rows[pk] for pk in members if pk in rows}

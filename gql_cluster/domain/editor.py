@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gql_cluster.domain.delta import Delta, Related, Updated, advance
 from gql_cluster.domain.error import InvalidChangeError
-from gql_cluster.domain.node import Json, Node, Values
+from gql_cluster.domain.node import Json, Node, Through, Values
 from gql_cluster.domain.spec import ROOT_KEY, ClusterSpec, NodeSpec, RelationSpec, SetSpec
 from gql_cluster.domain.tree import Overlay, Tree
 
@@ -161,10 +161,43 @@ class NodeEditor:
             raise InvalidChangeError.of(message, field=name, path=(*path, name))
         return found
 
-    def _relate(self, node: Node, members: SetSpec, will: Iterable[Json]) -> None:
+    def _rows(
+        self,
+        members: SetSpec,
+        pks: Iterable[Json],
+        through: Through,
+        key: str,
+        path: tuple[str, ...],
+    ) -> Through:
+        """Return what is given of the rows of some members, checked."""
+        rows = {pk: row for pk in pks if (row := through.get(pk))}
+        for pk, row in rows.items():
+            for name, value in row.items():
+                field = members.fields.get(name)
+                if field is None or field.read_only:
+                    message = f"“{name}” can't be given with a member of “{members.name}”."
+                elif value is None and not field.nullable:
+                    message = f"“{name}” can't be null."
+                else:
+                    continue
+                below = (*path, members.name, str(pk), name)
+                raise InvalidChangeError.of(message, key=key, field=members.name, path=below)
+        return rows
+
+    def _relate(
+        self,
+        node: Node,
+        members: SetSpec,
+        will: Iterable[Json],
+        through: Through,
+        path: tuple[str, ...],
+    ) -> None:
+        """Let a set hold just some members; `through` is what is given of the new ones' rows."""
         was, now = (members.distinct(each) for each in (node.sets.get(members.name, ()), will))
         added = tuple(member for each, member in now.items() if each not in was)
         removed = tuple(member for each, member in was.items() if each not in now)
+        rows = self._rows(members, now.values(), through, node.key, path)
+        were = node.through.get(members.name, {})
         if added or removed:
             delta = Related(
                 key=node.key,
@@ -174,5 +207,7 @@ class NodeEditor:
                 set=members.name,
                 added=added,
                 removed=removed,
+                added_through={pk: rows[pk] for pk in added if pk in rows},
+                removed_through={pk: were[pk] for pk in removed if pk in were},
             )
             self._record(delta, node)

@@ -103,12 +103,21 @@ def merge_node(
             if not insist:
                 continue
         fields[name] = value
-    sets = {**now.sets}
+    sets, through = {**now.sets}, {**mine.through}
     for name, members in spec.sets.items():
         if name in mine.sets:
             were = base.sets.get(name, ()) if base is not None else ()
-            sets[name] = _merge_set(members, were, now.sets.get(name, ()), mine.sets[name])
-    return replace(mine, fields=fields, sets=sets), contested
+            are = now.sets.get(name, ())
+            # A row that others have made meanwhile is there: adding changes nothing.
+            rows = {
+                pk: row for pk, row in through.pop(name, {}).items() if pk in were or pk not in are
+            }
+            # One in place of a saved row is new, whatever others did to that.
+            were = tuple(pk for pk in were if pk not in rows)
+            sets[name] = _merge_set(members, were, are, mine.sets[name])
+            if rows:
+                through[name] = rows
+    return replace(mine, fields=fields, sets=sets, through=through), contested
 
 
 def _merge_set(

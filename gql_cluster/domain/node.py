@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 Values: TypeAlias = Mapping[str, Json]
+Through: TypeAlias = Mapping[Json, Values]
+"""What is given of the rows between a node and members of one set, by member; never nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +19,8 @@ class Node:
     Values are JSON as the field's codec writes them. `rank` orders siblings, as a string.
     `version` is the draft's version that last touched the node, 0 when none did. A removed
     node stays as a tombstone, so that its key is never given to another; what is below it is
-    untouched and dead with it.
+    untouched and dead with it. `through` has, by set, what is given of the rows of members that
+    the draft adds; what is saved of a row is not in it.
     """
 
     key: str
@@ -30,3 +33,12 @@ class Node:
     sets: Mapping[str, tuple[Json, ...]]
     version: int = 0
     removed: bool = False
+    through: Mapping[str, Through] = field(default_factory=dict)
+
+    def members(self, name: str) -> dict[Json, Json]:
+        """Return the members of a set, each with what is given of its row; True for nothing.
+
+        Where that is another, the row is another.
+        """
+        through = self.through.get(name, {})
+        return {pk: dict(through[pk]) if pk in through else True for pk in self.sets.get(name, ())}

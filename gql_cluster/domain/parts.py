@@ -17,7 +17,7 @@ from gql_cluster.domain.delta import (
     difference,
     key_of,
 )
-from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.node import Json, Node, Through, Values
 
 
 class PartKind(Enum):
@@ -32,7 +32,8 @@ class PartKind(Enum):
 class Part(NamedTuple):
     """One thing about a node: that it is there, its rank, a field, or that a set has a member.
 
-    `name` is the field's or the set's. The value of the first and the last kind is a boolean.
+    `name` is the field's or the set's. The value of the first kind is a boolean; of the last it
+    is False, or what `Node.members` has.
     """
 
     kind: PartKind
@@ -54,7 +55,11 @@ def take_apart(node: Node) -> Parts:
         THERE: not node.removed,
         RANK: node.rank,
         **{Part(PartKind.FIELD, name): value for name, value in node.fields.items()},
-        **{Part(PartKind.MEMBER, name, pk): True for name, pks in node.sets.items() for pk in pks},
+        **{
+            Part(PartKind.MEMBER, name, pk): row
+            for name in node.sets
+            for pk, row in node.members(name).items()
+        },
     }
 
 
@@ -62,17 +67,21 @@ def put_together(node: Node, values: Parts) -> Node:
     """Return the node with these values of its parts."""
     fields: dict[str, Json] = {}
     sets: dict[str, list[Json]] = {name: [] for name in node.sets}
+    through: dict[str, dict[Json, Values]] = {}
     for part, value in values.items():
         if part.kind is PartKind.FIELD:
             fields[part.name] = value
         elif part.kind is PartKind.MEMBER and value:
             sets.setdefault(part.name, []).append(part.member)
+            if isinstance(value, dict):
+                through.setdefault(part.name, {})[part.member] = value
     return replace(
         node,
         rank=str(values[RANK]),
         fields=fields,
         sets={name: tuple(pks) for name, pks in sets.items()},
         removed=not values[THERE],
+        through=through,
     )
 
 
@@ -94,12 +103,17 @@ def steps(delta: Delta) -> Iterator[tuple[Part, Step]]:
         case Moved(before=low, after=high):
             yield RANK, (low, high)
         case Related(set=name, added=added, removed=removed):
+            # One with another row leaves and comes.
             for pk in removed:
-                yield Part(PartKind.MEMBER, name, pk), (True, False)
+                yield Part(PartKind.MEMBER, name, pk), (_row(delta.removed_through, pk), False)
             for pk in added:
-                yield Part(PartKind.MEMBER, name, pk), (False, True)
+                yield Part(PartKind.MEMBER, name, pk), (False, _row(delta.added_through, pk))
         case _:
             assert_never(delta)
+
+
+def _row(through: Through, member: Json) -> Json:
+    return dict(through[member]) if member in through else True
 
 
 def net(deltas: Iterable[Delta]) -> dict[str, dict[Part, Step]]:

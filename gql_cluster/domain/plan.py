@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from gql_cluster.domain.delta import Added, Delta, Removed, difference
-from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.delta import Added, Delta, Removed, difference, gained_and_lost
+from gql_cluster.domain.node import Json, Node, Through
 from gql_cluster.domain.spec import ClusterSpec
 from gql_cluster.domain.tree import Tree, Want, is_alive
 
@@ -38,9 +38,13 @@ class Plan:
         if key in self.added:
             return self.added[key].sets.get(name, ()), ()
         if key in self.updated:
-            was, pks = (node.sets.get(name, ()) for node in self.updated[key])
-            return tuple(p for p in pks if p not in was), tuple(p for p in was if p not in pks)
+            return gained_and_lost(*self.updated[key], name)
         return (), ()
+
+    def through(self, key: str, name: str) -> Through:
+        """Return what is given of the rows of members that a changed node's set gains."""
+        node = self.added[key] if key in self.added else self.updated[key][1]
+        return node.through.get(name, {})
 
 
 def differences(plan: Plan) -> list[Delta]:

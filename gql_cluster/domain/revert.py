@@ -107,7 +107,14 @@ def reset(  # noqa: PLR0913 - one request, said whole
 
 def _reset_node(node: Node, base: Node | None) -> Node:
     if base is not None:
-        return replace(node, rank=base.rank, fields=base.fields, sets=base.sets, removed=False)
+        return replace(
+            node,
+            rank=base.rank,
+            fields=base.fields,
+            sets=base.sets,
+            removed=False,
+            through=base.through,
+        )
     if node.parent is None:
         message = "The root of a new cluster has no base state."
         raise InvalidChangeError.of(message, key=node.key)
@@ -122,7 +129,7 @@ def _reset_fields(
     if node.removed:
         message = f"The node with the key “{node.key}” has been removed."
         raise InvalidChangeError.of(message, key=node.key, path=path)
-    fields, sets = dict(node.fields), dict(node.sets)
+    fields, sets, through = dict(node.fields), dict(node.sets), dict(node.through)
     for name in names:
         if name not in spec.fields and name not in spec.sets:
             message = f"“{name}” is not a field of {spec.name}."
@@ -134,7 +141,9 @@ def _reset_fields(
             fields[name] = base.fields.get(name)
         else:
             sets[name] = base.sets.get(name, ())
-    return replace(node, fields=fields, sets=sets)
+            through = {**through, name: base.through.get(name, {})}
+    through = {name: rows for name, rows in through.items() if rows}
+    return replace(node, fields=fields, sets=sets, through=through)
 
 
 def _check_above(tree: Tree, wanted: Mapping[str, Node], node: Node) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gql_cluster.domain.node import Json
 
@@ -52,12 +52,15 @@ class SetSpec:
 
     `target` is the label of the objects' model, and primary keys are the members; None for
     tags, whose members are their names. With `ignores_case` names are one that differ in that
-    alone.
+    alone. `fields` are those of the rows between that may be given with a new member; with
+    `is_bare` False one has to be.
     """
 
     name: str
     target: str | None
     ignores_case: bool = False
+    fields: Mapping[str, FieldSpec] = field(default_factory=dict)
+    is_bare: bool = True
 
     def distinct(self, members: Iterable[Json]) -> dict[Json, Json]:
         """Return members by what tells them apart: of those that are one, the first."""

@@ -139,6 +139,8 @@ class _Undo:
             if part == RANK:
                 target = self._rebases.place(node, before)
                 left = self._rebases.carried(key, part, after)
+            elif part.kind is PartKind.MEMBER:
+                left = self._rebases.carried(key, part, after)  # a row that was given is saved
             if now == target:
                 continue
             is_lost = part == RANK and target is None

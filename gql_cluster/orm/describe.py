@@ -25,7 +25,14 @@ from modelcluster.models import ClusterableModel, get_all_child_relations
 
 from gql_cluster.domain.spec import ClusterSpec, FieldSpec, NodeSpec, RelationSpec, SetSpec
 from gql_cluster.orm.inheritance import kinds
-from gql_cluster.orm.kinds import can_be_staged, ignores_case, is_tags, tagged_models
+from gql_cluster.orm.kinds import (
+    can_be_staged,
+    ignores_case,
+    is_filled,
+    is_tags,
+    row_columns,
+    tagged_models,
+)
 
 AnyField: TypeAlias = "Field[Any, Any]"
 
@@ -231,15 +238,20 @@ def _node(
         },
         relations=relations,
         sets={
-            field.name: SetSpec(
-                name=field.name,
-                target=None if is_tags(field) else field.related_model._meta.label,
-                ignores_case=ignores_case(field),
-            )
-            for field in model._meta.many_to_many
-            if can_be_staged(field)
+            field.name: _set(field) for field in model._meta.many_to_many if can_be_staged(field)
         },
         bases=tuple(name for each, name in names.items() if model in kinds(each)),
+    )
+
+
+def _set(field: Any) -> SetSpec:
+    columns = row_columns(field)
+    return SetSpec(
+        name=field.name,
+        target=None if is_tags(field) else field.related_model._meta.label,
+        ignores_case=ignores_case(field),
+        fields={column.name: _field(column, is_order=False) for column in columns},
+        is_bare=all(is_filled(column) for column in columns),
     )
 
 

@@ -32,21 +32,44 @@ def tag_names(tags: Iterable[Any]) -> list[str]:
 
 
 def can_be_staged(field: object) -> bool:
-    """Tell whether a field is a set whose rows need nothing but their two ends.
+    """Tell whether a field is a set: what its rows need is their ends and what can be given.
 
-    Those of a through model may have other columns, if Django can fill them in.
+    One whose rows are children of an end by `ParentalKey` is none.
     """
     if is_tags(field) or isinstance(field, ParentalManyToManyField):
         return True
-    if not isinstance(field, ManyToManyField):
+    if not isinstance(field, ManyToManyField) or _has_children(field):
         return False
-    through: Any = field.remote_field.through
-    if any(isinstance(column, ParentalKey) for column in through._meta.concrete_fields):
-        return False  # its rows are children of one end
+    given = row_columns(field)
+    return all(column in given or is_filled(column) for column in _between(field))
+
+
+def row_columns(field: object) -> list[Any]:
+    """Return the columns of the rows of a set that may be given with a new member."""
+    if is_tags(field) or not isinstance(field, ManyToManyField) or _has_children(field):
+        return []
+    return [
+        column
+        for column in _between(field)
+        if column.editable and not column.primary_key and not column.generated
+    ]
+
+
+def generic_relations(model: type[Model]) -> list[Any]:
+    """Return the `GenericRelation` fields of a model; none where contenttypes is not installed."""
+    return [each for each in model._meta.private_fields if each.one_to_many and each.name]
+
+
+def _has_children(field: Any) -> bool:
+    columns = field.remote_field.through._meta.concrete_fields
+    return any(isinstance(column, ParentalKey) for column in columns)
+
+
+def _between(field: Any) -> list[Any]:
+    """Return the columns of a many-to-many's rows that are not their ends."""
     ends = {field.m2m_field_name(), field.m2m_reverse_field_name()}
-    return all(
-        column.name in ends or _is_filled(column) for column in through._meta.concrete_fields
-    )
+    columns = field.remote_field.through._meta.concrete_fields
+    return [column for column in columns if column.name not in ends]
 
 
 def tagged_models(model: type[Model]) -> set[type[Model]]:
@@ -60,7 +83,7 @@ def ignores_case(field: object) -> bool:
     return is_tags(field) and bool(getattr(settings, "TAGGIT_CASE_INSENSITIVE", False))
 
 
-def _is_filled(column: Any) -> bool:
+def is_filled(column: Any) -> bool:
     """Tell whether a row can be made without a value for a column."""
     return (
         column.primary_key

@@ -70,7 +70,9 @@ class Merged:
         added, removed = self._plan.members(node.key, name)
         live = members.live(instance, self._using)
         found = [row for member, row in live.items() if member not in removed]
-        found += members.related([member for member in added if member not in live])
+        found += members.related(
+            [member for member in added if member not in live or member in removed]
+        )
         if found:
             in_model_order(type(found[0]), found)
         return found

@@ -26,10 +26,15 @@ def problems_of(
                 yield problem(family, key, at, message, each.code)
 
 
-def problem(
-    family: Family, key: str | None, field: str | None, message: str, reason: str | None = None
+def problem(  # noqa: PLR0913, PLR0917 - a problem, said whole
+    family: Family,
+    key: str | None,
+    field: str | None,
+    message: str,
+    reason: str | None = None,
+    below: tuple[str, ...] = (),
 ) -> Problem:
-    """Return one problem of a node, with its path."""
+    """Return one problem of a node, with its path; `below` leads on from a set as its field."""
     node = family.snapshot.node(key) if key is not None else None
     path = path_to(family.snapshot.node, node) if node is not None else ()
     return Problem(
@@ -37,6 +42,6 @@ def problem(
         message=message,
         key=key,
         field=field,
-        path=(*path, field) if field else path,
+        path=(*path, field, *below) if field else path,
         reason=reason,
     )

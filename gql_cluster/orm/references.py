@@ -11,24 +11,34 @@ from django.db import router
 from django.db.models import Model
 
 from gql_cluster.domain.delta import Added, Delta, Related, Updated
-from gql_cluster.domain.node import Json, Values
+from gql_cluster.domain.node import Json, Through, Values
 from gql_cluster.orm.codec import decode, encoder, pk_field
 from gql_cluster.orm.describe import AnyField, Cluster
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A field of a node that names an object outside of the cluster, by a value of it."""
+    """A field of a node that names an object outside of the cluster, by a value of it.
+
+    `row` is the set and the member where the field is one of the row between.
+    """
 
     key: str
     field: Any
     value: Json
+    row: tuple[str, Json] | None = None
 
     @property
     def target(self) -> type[Model]:
         """The model of the object."""
         model: type[Model] = self.field.related_model
         return model
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """Where in the node it is, from a field or a set of it."""
+        name: str = self.field.name
+        return (name,) if self.row is None else (self.row[0], str(self.row[1]), name)
 
 
 def references(cluster: Cluster, deltas: Iterable[Delta]) -> Iterator[Reference]:
@@ -38,11 +48,14 @@ def references(cluster: Cluster, deltas: Iterable[Delta]) -> Iterator[Reference]
             case Added(node=node):
                 yield from _foreign(cluster, node.type, node.key, node.fields)
                 for name, pks in node.sets.items():
-                    yield from _members(cluster, node.type, node.key, name, pks)
+                    rows = node.through.get(name, {})
+                    yield from _members(cluster, node.type, node.key, name, pks, rows)
             case Updated():
                 yield from _foreign(cluster, delta.type, delta.key, delta.after)
             case Related():
-                yield from _members(cluster, delta.type, delta.key, delta.set, delta.added)
+                yield from _members(
+                    cluster, delta.type, delta.key, delta.set, delta.added, delta.added_through
+                )
             case _:
                 pass
 
@@ -86,11 +99,16 @@ def _foreign(cluster: Cluster, type_name: str, key: str, values: Values) -> Iter
             yield Reference(key=key, field=model._meta.get_field(name), value=value)
 
 
-def _members(
-    cluster: Cluster, type_name: str, key: str, name: str, pks: Iterable[Json]
+def _members(  # noqa: PLR0913, PLR0917 - a set and what it gains, inside this module only
+    cluster: Cluster, type_name: str, key: str, name: str, pks: Iterable[Json], through: Through
 ) -> Iterator[Reference]:
-    if cluster.spec.nodes[type_name].sets[name].target is None:
+    members = cluster.spec.nodes[type_name].sets[name]
+    if members.target is None:
         return
-    field = cluster.models[type_name]._meta.get_field(name)
+    field: Any = cluster.models[type_name]._meta.get_field(name)
     for pk in pks:
         yield Reference(key=key, field=field, value=pk)
+        for column, value in through.get(pk, {}).items():
+            if value is not None and members.fields[column].target is not None:
+                named = field.remote_field.through._meta.get_field(column)
+                yield Reference(key=key, field=named, value=value, row=(name, pk))

@@ -145,7 +145,8 @@ class Saver:
         added, removed = self._plan.members(key, name)
         if not added and not removed:
             return
-        members_of(type(instance), name).save(instance, added, removed)
+        through = self._plan.through(key, name)
+        members_of(type(instance), name).save(instance, added, removed, through)
 
     def _refusal(
         self, key: str, instance: Model, error: ValidationError | IntegrityError | DataError

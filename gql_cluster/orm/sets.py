@@ -6,7 +6,7 @@ Each function takes the model that has the set, and the set's name.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from modelcluster.fields import ParentalManyToManyField
 
-from gql_cluster.domain.node import Json
+from gql_cluster.domain.node import Json, Through, Values
 from gql_cluster.orm.codec import decode, encoder, parse, pk_field
 from gql_cluster.orm.kinds import can_be_staged, ignores_case, is_tags
 
@@ -41,8 +41,10 @@ class Members(Protocol):
     def live(self, instance: Model, using: str) -> Mapping[Json, Model]:
         """Return the same of a saved object, as it is in the database, by member."""
 
-    def save(self, instance: Model, added: Sequence[Json], removed: Sequence[Json]) -> None:
-        """Add and remove members in the database."""
+    def save(
+        self, instance: Model, added: Sequence[Json], removed: Sequence[Json], through: Through
+    ) -> None:
+        """Add and remove members in the database; `through` is given of the rows of some added."""
 
 
 @cache
@@ -70,6 +72,12 @@ def tag_names_of(model: type[Model], name: str, pks: Sequence[Any]) -> list[Json
     known = [str(pk) for pk in pks if parse(pk_field(tag), str(pk)) is not None]
     found = {str(each.pk): each.name for each in tag._default_manager.filter(pk__in=known)}
     return [found.get(str(pk)) for pk in pks]
+
+
+def given_row(field: Any, values: Values) -> dict[str, Any]:
+    """Return what is given of a row of a many-to-many as Django's `through_defaults`."""
+    columns = [field.remote_field.through._meta.get_field(name) for name in values]
+    return {column.attname: decode(column, values[column.name]) for column in columns}
 
 
 class _ManyToMany:
@@ -113,12 +121,14 @@ class _ManyToMany:
         rows = self._target._default_manager.using(using).filter(pk__in=members)
         return {encode(row.pk): row for row in rows}
 
-    def save(self, instance: Model, added: Sequence[Json], removed: Sequence[Json]) -> None:
+    def save(
+        self, instance: Model, added: Sequence[Json], removed: Sequence[Json], through: Through
+    ) -> None:
         manager = self._manager(instance)
         if removed:
             manager.remove(*self._named(removed))
-        if added:
-            manager.add(*self._named(added))
+        for values, members in _by_row(added, through):
+            manager.add(*self._named(members), through_defaults=given_row(self._field, values))
 
     def _named(self, members: Sequence[Json]) -> list[Any]:
         """Return members as the manager takes them: primary keys, or objects for another key."""
@@ -171,7 +181,10 @@ class _Tags:
     def live(self, instance: Model, using: str) -> Mapping[Json, Model]:
         return {item.tag.name: item for item in self._items(instance, using)}
 
-    def save(self, instance: Model, added: Sequence[Json], removed: Sequence[Json]) -> None:
+    def save(
+        self, instance: Model, added: Sequence[Json], removed: Sequence[Json], through: Through
+    ) -> None:
+        del through  # tags have none
         # As modelcluster does: a row's own delete() and save(), and no m2m_changed.
         using = instance._state.db or "default"
         fold = str.casefold if ignores_case(self._field) else str
@@ -190,6 +203,19 @@ class _Tags:
     def _items(self, instance: Model, using: str) -> Any:
         rows = self._through._base_manager.using(using).filter(content_object=instance)
         return rows.select_related("tag").order_by("pk")
+
+
+def _by_row(members: Sequence[Json], through: Through) -> Iterator[tuple[Values, list[Json]]]:
+    """Yield members together whose rows are to hold the same, in the order of the first ones."""
+    values: list[Values] = []
+    groups: list[list[Json]] = []
+    for member in members:
+        row = through.get(member, {})
+        if row not in values:
+            values.append(row)
+            groups.append([])
+        groups[values.index(row)].append(member)
+    return zip(values, groups, strict=True)
 
 
 def _of(found: list[Model], model: type[Model]) -> QuerySet[Any]:

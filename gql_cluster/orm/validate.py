@@ -19,10 +19,12 @@ from gql_cluster.orm.children import wrong_numbers
 from gql_cluster.orm.clashes import clash_with_others
 from gql_cluster.orm.describe import AnyField, is_unique_fields
 from gql_cluster.orm.expressions import alike, is_unique_expressions
+from gql_cluster.orm.form_rules import empty_sets, taken_dates
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.references import dangling, references
+from gql_cluster.orm.through import wrong_rows
 from gql_cluster.orm.unique import Rule, Uniqueness
 
 
@@ -51,10 +53,13 @@ def validate(
     unique = list(_uniqueness(family, plan, written, deleted, using))
     problems = [
         *(wrong := list(_models(family, plan, written))),
-        *_references(family, plan, using),
+        *(missing := list(_references(family, plan, using))),
+        *empty_sets(family, plan, written, using),
+        *wrong_rows(family, plan, written, missing, using),
         *(each for each in unique if isinstance(each, Problem)),
         *_constraints(family, written, deleted, wrong, using),
         *_alike(family, written, wrong, using),
+        *_dates(family, plan, written, deleted, using),
         *wrong_numbers(family, plan, using),
     ]
     clashes = [each for each in unique if isinstance(each, Clash)]
@@ -111,7 +116,8 @@ def _references(family: Family, plan: Plan, using: str) -> Iterator[Problem]:
     for missing in dangling(references(family.cluster, differences(plan)), using=using):
         name = missing.target._meta.verbose_name
         message = f"{name} instance with primary key {missing.value!r} does not exist."
-        yield problem(family, missing.key, missing.field.name, message, "invalid")
+        name, *below = missing.place
+        yield problem(family, missing.key, name, message, "invalid", tuple(below))
 
 
 def _uniqueness(
@@ -134,6 +140,17 @@ def _uniqueness(
             error = _unique_error(instances[clash.node.key], clash.rule)
             message = " ".join(error.messages)
             yield problem(family, clash.node.key, field, message, error.code)
+
+
+def _dates(
+    family: Family,
+    plan: Plan,
+    written: Mapping[str, Model],
+    deleted: Mapping[str, set[Json]],
+    using: str,
+) -> Iterator[Problem]:
+    for name, instances in by_type(family, written).items():
+        yield from taken_dates(family, plan, instances, deleted.get(name, ()), using)
 
 
 def _unique_error(instance: Any, rule: Rule) -> ValidationError:

@@ -56,6 +56,7 @@ def unsaved(cluster: Cluster, nodes: Iterable[Node], exclude: Iterable[Path] = (
                 },
                 sets={name: () if name in anew else pks for name, pks in node.sets.items()},
                 version=0,
+                through={name: rows for name, rows in node.through.items() if name not in anew},
             )
         )
     return copies

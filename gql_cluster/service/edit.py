@@ -95,12 +95,11 @@ async def check_references(
     for missing in await sync_to_async(dangling)([reference for reference, _ in brought]):
         node = node_of(missing.key)
         path = path_to(node_of, node) if node is not None else ()
-        name = missing.field.name
         raise InvalidChangeError.of(
             f"There is no {missing.target._meta.verbose_name} with the key {missing.value!r}.",
             key=missing.key,
-            field=name,
-            path=(*path, name),
+            field=missing.place[0],
+            path=(*path, *missing.place),
             change=next(change for reference, change in brought if reference is missing),
         )
 

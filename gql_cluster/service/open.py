@@ -14,6 +14,7 @@ from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.error import NotFoundError
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.orm.load import load, parse_pk
+from gql_cluster.orm.through import with_rows
 from gql_cluster.service.copied import Path, unsaved
 from gql_cluster.service.edit import check_references
 from gql_cluster.service.engine import new_draft_id, new_key, root_name
@@ -106,6 +107,7 @@ async def open_copy(  # noqa: PLR0913 - one request, said whole
         nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
     if not nodes:
         raise NotFoundError.of(f"There is no {cluster.name} to copy.")
+    nodes = await sync_to_async(with_rows)(cluster, nodes)
     return await create_draft(
         engine, caller, cluster, unsaved(cluster, nodes, exclude), pk=None, tail=tail
     )

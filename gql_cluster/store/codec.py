@@ -15,14 +15,14 @@ import msgspec
 from gql_cluster.domain.delta import Added, Delta, Moved, Related, Removed, Updated
 from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry, Stack
 from gql_cluster.domain.error import StoreUnavailableError
-from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.node import Json, Node, Through
 
-FORMAT = 2
+FORMAT = 3
 
 _dumps = msgspec.json.Encoder().encode
 _loads = msgspec.json.Decoder().decode
 # The end of a node's row is left out as far as it is this.
-_USUAL_END: tuple[Any, ...] = ({}, 0, False)
+_USUAL_END: tuple[Any, ...] = ({}, 0, False, {})
 _SHORTEST = 5
 # So is the end of an entry's.
 _ENTRY_END: list[Any] = [[], None, None, None, [], None]
@@ -122,7 +122,8 @@ def decode_node(key: str, data: bytes) -> Node:
 
 def _node_row(node: Node) -> list[Any]:
     row = [node.type, node.pk, node.relation, node.rank, node.fields]
-    end = [node.sets, node.version, node.removed]
+    through = {name: _through_row(rows) for name, rows in node.through.items()}
+    end = [node.sets, node.version, node.removed, through]
     while end and end[-1] == _USUAL_END[len(end) - 1]:
         end.pop()
     return row + end
@@ -130,7 +131,7 @@ def _node_row(node: Node) -> list[Any]:
 
 def _node(key: str, parent: str | None, row: list[Any]) -> Node:
     end = _USUAL_END[len(row) - _SHORTEST :]
-    type_, pk, relation, rank, fields, sets, version, removed = (*row, *end)
+    type_, pk, relation, rank, fields, sets, version, removed, through = (*row, *end)
     return Node(
         key=key,
         type=type_,
@@ -142,7 +143,16 @@ def _node(key: str, parent: str | None, row: list[Any]) -> Node:
         sets={name: tuple(pks) for name, pks in sets.items()},
         version=version,
         removed=removed,
+        through={name: _through(pairs) for name, pairs in through.items()},
     )
+
+
+def _through_row(rows: Through) -> list[Any]:
+    return [[pk, row] for pk, row in rows.items()]
+
+
+def _through(pairs: list[Any]) -> Through:
+    return dict(pairs)
 
 
 # The log
@@ -201,7 +211,10 @@ def _delta_row(delta: Delta) -> list[Any]:
         case Moved():
             return ["moved", *_about(delta), delta.before, delta.after]
         case Related():
-            return ["related", *_about(delta), delta.set, delta.added, delta.removed]
+            members = [delta.set, delta.added, delta.removed]
+            through = (delta.added_through, delta.removed_through)
+            members += [_through_row(rows) for rows in through if any(through)]
+            return ["related", *_about(delta), *members]
         case _:
             assert_never(delta)
 
@@ -217,7 +230,8 @@ def _delta(row: list[Any]) -> Delta:
             return Added(node=_node(key, parent, node), brought=tuple(came))
         case ["removed", key, parent, node]:
             return Removed(node=_node(key, parent, node))
-        case ["related", key, type_, parent, relation, name, added, removed]:
+        case ["related", key, type_, parent, relation, name, added, removed, *rows]:
+            come, left = rows or ([], [])
             return Related(
                 key=key,
                 type=type_,
@@ -226,6 +240,8 @@ def _delta(row: list[Any]) -> Delta:
                 set=name,
                 added=tuple(added),
                 removed=tuple(removed),
+                added_through=_through(come),
+                removed_through=_through(left),
             )
         case [("updated" | "moved") as kind, key, type_, parent, relation, before, after]:
             change: type[Updated | Moved] = Updated if kind == "updated" else Moved

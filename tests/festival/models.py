@@ -52,7 +52,9 @@ class Festival(ClusterableModel):  # type: ignore[django-manager-missing] # tagg
     sponsors = ParentalManyToManyField(Sponsor, blank=True, related_name="festivals")
     partners = models.ManyToManyField(Sponsor, blank=True, related_name="partner_of")
     sisters = models.ManyToManyField("self", blank=True)
-    guests = models.ManyToManyField(Person, through="Invitation", related_name="invited_to")
+    guests = models.ManyToManyField(
+        Person, through="Invitation", blank=True, related_name="invited_to"
+    )
     crew = models.ManyToManyField(Person, through="Duty", related_name="works_at")
 
     def clean(self) -> None:

@@ -21,7 +21,7 @@ from gql_cluster.domain.change import (
     RemoveNodes,
 )
 from gql_cluster.domain.error import ConflictPolicy
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.order import merge_order
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY
@@ -142,7 +142,8 @@ def _change_draft(draft: Edited, op: Op) -> None:
         case "name" | "code":
             draft.set(node.key, **{name: f"v{two % 3}"})
         case "tag":
-            draft.edit(node.key, AddToSet(name="tags", pks=(3 + two % 3,)))
+            note = {"note": f"n{three % 2}"} if three % 3 else {}
+            draft.edit(node.key, AddToSet(name="tags", pks=(3 + two % 3,), values=note))
         case "untag":
             draft.edit(node.key, RemoveFromSet(name="tags", pks=(1 + two % 4,)))
         case "add":
@@ -356,9 +357,20 @@ class _Reference:
                 fields[name] = wanted
             elif self.policy is ConflictPolicy.FAIL:
                 self.conflicts.add(("FIELD", now.key, name))
-        were, are, wish = (set(each.sets["tags"]) for each in (base, now, mine))
-        sets = {"tags": tuple((are - (were - wish)) | (wish - were))}
-        return replace(now, fields=fields, sets=sets)
+        were, are, wish = (each.members("tags") for each in (base, now, mine))
+        rows: dict[Json, Json] = {}
+        for tag in dict.fromkeys((*are, *wish)):
+            was, theirs, wanted = (each.get(tag, False) for each in (were, are, wish))
+            came_meanwhile = theirs and not was
+            if row := theirs if wanted == was or came_meanwhile else wanted:
+                rows[tag] = row
+        through = {tag: row for tag, row in rows.items() if isinstance(row, dict)}
+        return replace(
+            now,
+            fields=fields,
+            sets={"tags": tuple(rows)},
+            through={"tags": through} if through else {},
+        )
 
     def order(self, place: tuple[str, str], there: set[str]) -> list[str]:
         base = self.base.orders.get(place, [])

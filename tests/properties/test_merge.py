@@ -236,6 +236,7 @@ def as_saved(draft: Edited, name: str) -> State:
             key=keys[key],
             pk=f"{name}{key}" if node.pk is None else node.pk,
             parent=None if node.parent is None else keys[node.parent],
+            through={},
         )
         for key, node in state.nodes.items()
     }

@@ -57,7 +57,8 @@ def edits(draw: Any, tree: Nodes, parent: str, *, depth: int = 0) -> Iterator[Ch
     """Yield changes of a node and its children."""
     here = keys_of(tree, parent)
     yield SetFields(values={"name": draw(st.sampled_from(["x", "y", name()]))})
-    yield AddToSet(name="tags", pks=(draw(st.sampled_from("xyz")), "x"))
+    note = draw(st.sampled_from([{}, {"note": "m"}, {"note": "n"}]))
+    yield AddToSet(name="tags", pks=(draw(st.sampled_from("xyz")), "x"), values=note)
     yield RemoveFromSet(name="tags", pks=(draw(st.sampled_from("xyz")),))
     below = 2 if depth == 0 else 0
     yield AddNodes(relation="items", nodes=(fresh(below), fresh()))
@@ -170,7 +171,7 @@ def edits_of_own(draw: Any, draft: Drafting, session: str) -> Iterator[Change]:
         if isinstance(delta, Added) and entry.session == session
     }
     yield AddNodes(relation="items", nodes=(fresh(2),))
-    yield AddToSet(name="tags", pks=(session, f"{session}2"))
+    yield AddToSet(name="tags", pks=(session, f"{session}2"), values={"note": name()})
     yield RemoveFromSet(name="tags", pks=(session,))
     here = [key for key in keys_of(draft.tree) if key in own]
     if here:

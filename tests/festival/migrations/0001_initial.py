@@ -174,7 +174,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='festival',
             name='guests',
-            field=models.ManyToManyField(related_name='invited_to', through='festival.Invitation', to='festival.person'),
+            field=models.ManyToManyField(blank=True, related_name='invited_to', through='festival.Invitation', to='festival.person'),
         ),
         migrations.CreateModel(
             name='Room',

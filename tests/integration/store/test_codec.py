@@ -39,6 +39,7 @@ JSON = st.recursive(
 )
 VALUES = st.dictionaries(NAMES, JSON, max_size=4)
 MEMBERS = st.lists(JSON, max_size=3).map(tuple)
+ROWS = st.dictionaries(TEXT | st.integers(), VALUES, max_size=2)
 ABOUT = {
     "key": NAMES,
     "type": NAMES,
@@ -52,6 +53,7 @@ NODES = st.builds(
     rank=TEXT,
     fields=VALUES,
     sets=st.dictionaries(NAMES, MEMBERS, max_size=2),
+    through=st.dictionaries(NAMES, ROWS, max_size=2),
     version=st.integers(min_value=0),
     removed=st.booleans(),
 )
@@ -60,7 +62,15 @@ DELTAS: st.SearchStrategy[Delta] = st.one_of(
     st.builds(Removed, node=NODES),
     st.builds(Updated, **ABOUT, before=VALUES, after=VALUES),
     st.builds(Moved, **ABOUT, before=TEXT, after=TEXT),
-    st.builds(Related, **ABOUT, set=NAMES, added=MEMBERS, removed=MEMBERS),
+    st.builds(
+        Related,
+        **ABOUT,
+        set=NAMES,
+        added=MEMBERS,
+        removed=MEMBERS,
+        added_through=ROWS,
+        removed_through=ROWS,
+    ),
 )
 VERSIONS = st.none() | st.integers(min_value=1)
 TIMES = st.datetimes().map(lambda time: time.replace(tzinfo=UTC, fold=0))

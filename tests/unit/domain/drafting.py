@@ -249,7 +249,7 @@ def seen(node: Node | None) -> object:
     """Return all of a node but when it was touched, None where it is not in the draft."""
     if node is None or node.removed:
         return None
-    sets = {name: frozenset(pks) for name, pks in node.sets.items()}
+    sets = {name: node.members(name) for name in node.sets}
     return node.type, node.pk, node.parent, node.relation, node.rank, dict(node.fields), sets
 
 

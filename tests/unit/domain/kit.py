@@ -44,6 +44,7 @@ from gql_cluster.domain.tree import Siblings, Tree
 
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
 PLACE = (ROOT_KEY, "items")
+NOTE = FieldSpec(name="note", nullable=False)
 
 
 def _spec(name: str, child: str | None) -> NodeSpec:
@@ -60,7 +61,7 @@ def _spec(name: str, child: str | None) -> NodeSpec:
             "position": FieldSpec(name="position", nullable=True, read_only=True),
         },
         relations=relations,
-        sets={"tags": SetSpec(name="tags", target="app.Tag")},
+        sets={"tags": SetSpec(name="tags", target="app.Tag", fields={"note": NOTE})},
     )
 
 
@@ -175,9 +176,10 @@ def _changes(draw: Any, tree: Nodes) -> Iterator[Change]:
     here = keys_of(tree)
     text = draw(st.sampled_from("xyz"))
     yield SetFields(values={"name": text})
-    yield AddToSet(name="tags", pks=(text, "x"))
+    note = {"note": draw(st.sampled_from("mn"))} if draw(st.booleans()) else {}
+    yield AddToSet(name="tags", pks=(text, "x"), values=note)
     yield RemoveFromSet(name="tags", pks=(text,))
-    yield ReplaceSet(name="tags", pks=(text, "y"))
+    yield ReplaceSet(name="tags", pks=(text, "y"), values=note)
     yield AddNodes(relation="items", nodes=(new(text), new(text)))
     yield AddNodes(relation="items", nodes=(new(text, draw(st.integers(0, len(here)))),))
     yield ClearNodes(relation="items")

@@ -38,7 +38,13 @@ def _spec(name: str, *relations: RelationSpec) -> NodeSpec:
             "position": FieldSpec(name="position", nullable=True, read_only=True),
         },
         relations={relation.name: relation for relation in relations},
-        sets={"tags": SetSpec(name="tags", target="app.Tag")},
+        sets={
+            "tags": SetSpec(
+                name="tags",
+                target="app.Tag",
+                fields={"note": FieldSpec(name="note", nullable=False)},
+            )
+        },
     )
 
 
@@ -170,7 +176,7 @@ def seen(state: State, *, order: bool = True) -> object:
                 node.parent,
                 node.relation,
                 {name: value for name, value in node.fields.items() if name != "position"},
-                {name: frozenset(pks) for name, pks in node.sets.items()},
+                {name: node.members(name) for name in node.sets},
             )
             for key, node in state.nodes.items()
         },

@@ -34,7 +34,7 @@ ITEMS = RelationSpec(name="items", child="Item", parent_field="parent", order_fi
 
 def seen(node: Node) -> object:
     """Return all of a node but when it was touched; members of a set in any order."""
-    sets = {name: frozenset(pks) for name, pks in node.sets.items()}
+    sets = {name: node.members(name) for name in node.sets}
     return (node.key, node.parent, node.rank, dict(node.fields), sets, node.removed)
 
 

@@ -1,0 +1,1 @@
+"""An app of the tests: a troupe of actors, with relations of every kind."""
