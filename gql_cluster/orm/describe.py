@@ -208,11 +208,15 @@ def _node(
         for name in parental
         if (found := order_field(model, name)) and _has_parental_key(model, name)
     }
+    # Children name their parent by it: those that nobody has loaded would lose theirs.
+    referred = {relation.field.target_field.name for relation in _child_relations(model)}
     return NodeSpec(
         name=names[model],
         label=model._meta.label,
         fields={
-            field.name: _field(field, is_order=field.name in ordered)
+            field.name: _field(
+                field, is_order=field.name in ordered, is_fixed=field.name in referred
+            )
             for field in stored_fields(model)
             if not _is_parental(field, names)
         },
@@ -243,12 +247,12 @@ def _is_parental(field: AnyField, names: Mapping[type[Model], str]) -> bool:
     )
 
 
-def _field(field: AnyField, *, is_order: bool) -> FieldSpec:
+def _field(field: AnyField, *, is_order: bool, is_fixed: bool) -> FieldSpec:
     target = field.related_model if isinstance(field, ForeignKey) else None
     return FieldSpec(
         name=field.name,
         nullable=can_be_null(field),
         read_only=is_order or not field.editable or bool(getattr(field, "generated", False)),
-        fixed=field.primary_key,
+        fixed=field.primary_key or is_fixed,
         target=target._meta.label if isinstance(target, type) else None,
     )

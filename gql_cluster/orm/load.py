@@ -108,14 +108,16 @@ class _Loader:
 def rows(
     cluster: Cluster, type_name: str, queryset: QuerySet[Any], *extra: str
 ) -> Iterator[dict[str, Json]]:
-    """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` foreign keys."""
+    """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` foreign keys.
+
+    The latter by the primary key of the row that they refer to, whatever column that is by.
+    """
     model = cluster.models[type_name]
     names = ["pk", *cluster.spec.nodes[type_name].fields, *extra]
-    fields: list[Any] = [
-        pk_field(model) if name == "pk" else model._meta.get_field(name) for name in names
-    ]
-    encoders = [row_encoder(field) for field in fields]
-    columns = ["pk", *(field.attname for field in fields[1:])]
+    fields: list[Any] = [model._meta.get_field(name) for name in names[1:]]
+    columns = ["pk", *(f"{f.name}__pk" if f.name in extra else f.attname for f in fields)]
+    keyed = [pk_field(f.related_model) if f.name in extra else f for f in fields]
+    encoders = [row_encoder(field) for field in (pk_field(model), *keyed)]
     for row in queryset.values_list(*columns):
         yield {
             name: encode(value) for name, encode, value in zip(names, encoders, row, strict=True)

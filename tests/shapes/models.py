@@ -154,9 +154,7 @@ class Country(ClusterableModel):
 class Town(ClusterableModel):
     """A child that refers to a column of its parent, with children that do so in turn."""
 
-    country = ParentalKey(
-        Country, on_delete=models.CASCADE, related_name="towns", to_field="code"
-    )
+    country = ParentalKey(Country, on_delete=models.CASCADE, related_name="towns", to_field="code")
     number = models.IntegerField(unique=True)
     twins = models.ManyToManyField(Region, blank=True, related_name="+")
 

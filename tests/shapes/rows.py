@@ -54,7 +54,7 @@ SHAPES = {
         model=Festival, ordered={"Act": "_order"}
     ),
     "order_with_respect_to, every kind of field": Shape(
-        model=Specimen, ordered={"Sample": "_order"}
+        model=Specimen, ordered={"Sample": "_order"}, is_opaque=True
     ),
     "to_field, limit_choices_to, save(), sort_order_field, constraints, UUID": Shape(
         model=Invoice, ordered=INVOICE_ORDER, give=INVOICES

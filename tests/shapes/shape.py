@@ -21,7 +21,8 @@ class Shape:
     have one child of a parent at most. `filled` are the columns that the model fills in itself
     when it is saved, whatever a person has set. `make` saves an example where the one that
     `plain.made` builds will not do. `mirrored` is the type declared for the root. Where it
-    `is_sparse`, nodes are given no more than they have to be.
+    `is_sparse`, nodes are given no more than they have to be; where it `is_opaque`, it has columns
+    that modelcluster can't write as JSON.
     """
 
     model: Any
@@ -32,6 +33,7 @@ class Shape:
     mirrored: Any = None
     depth: int = 3
     is_sparse: bool = False
+    is_opaque: bool = False
     make: Callable[[Shape], Model] | None = None
 
     @property
@@ -52,11 +54,13 @@ class Shape:
         return column.name in self.filled
 
     def fields(self, model: type[Model], *, is_new: bool) -> list[Any]:
-        """Return the columns that a person may set."""
+        """Return the columns that a person may set; not any more what children are kept by."""
+        named = [relation.field.target_field for relation in relations(model)]
         return [
             column
             for column in model._meta.concrete_fields
-            if settable(column, self.order(model)) and (is_new or not column.primary_key)
+            if settable(column, self.order(model))
+            and (is_new or not (column.primary_key or column in named))
         ]
 
     def given(self, model: type[Model], *, is_new: bool) -> list[Any]:

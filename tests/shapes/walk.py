@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,8 @@ class Walk:
         """Open a draft, and return its cluster."""
         name = self.shape.name
         data = await self.client.data(
-            f"mutation($pk: ID, $data: {name}Input) {{ it: open{name}Draft(pk: $pk, data: $data)"
+            f"mutation($pk: ID, $data: {name}Input, $json: JSON)"
+            f" {{ it: open{name}Draft(pk: $pk, data: $data, json: $json)"
             f" {{ draft {{ id cluster {self.selection} }} {ERRORS} }} }}",
             **arguments,
         )
@@ -58,6 +59,11 @@ class Walk:
         )
         assert data["draft"]["errors"] == []
         return data["draft"]
+
+    async def exported(self) -> Any:
+        """Return the draft in modelcluster's own form."""
+        query = "query($id: ID!) { it: exportDraft(draft: $id) }"
+        return (await self.client.data(query, id=self.draft))["it"]
 
     async def edit(self, *changes: Any) -> Any:
         """Stage changes, and return the cluster."""
@@ -85,7 +91,7 @@ class Walk:
         assert data["it"]["errors"] == []
         return data["it"]["cluster"]
 
-    async def events(self) -> AsyncIterator[Any]:
+    async def events(self) -> AsyncGenerator[Any, None]:
         """Follow the draft: yield its events, but no notices."""
         query = (
             "subscription($id: ID!) { it: draftEvents(draft: $id) { __typename version"
