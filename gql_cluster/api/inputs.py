@@ -12,13 +12,20 @@ from django.db.models import FileField, Model
 from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
 
+from gql_cluster.api.enums import serve_enum
 from gql_cluster.api.names import InputNames, own_name, writable
 from gql_cluster.api.scalars import describe_field, scalar_of
 from gql_cluster.domain.change import End
 from gql_cluster.domain.spec import NodeSpec, RelationSpec
 from gql_cluster.orm.describe import Cluster
 
-strawberry.enum(End, name="MoveEnd", description="An end of a relation.")
+serve_enum(
+    End,
+    "An end of a relation.",
+    name="MoveEnd",
+    FIRST="Before all of its siblings.",
+    LAST="Behind all of its siblings.",
+)
 
 
 @strawberry.input(description="Where a child goes among its siblings: exactly one of the three.")
@@ -99,7 +106,10 @@ class InputTypes:
             )
         members |= _fields(cluster, type_name, is_new=True)
         for relation in spec.relations.values():
-            members[relation.name] = _Member(type=_many(self._input(cluster, relation.child)))
+            members[relation.name] = _Member(
+                type=_many(self._input(cluster, relation.child)),
+                description=_title(cluster, relation.child, "Its {}.", many=True),
+            )
         for each in spec.sets.values():
             field: Any = cluster.models[type_name]._meta.get_field(each.name)
             member = "ID" if each.target else "String"
@@ -131,10 +141,15 @@ class InputTypes:
                 type=fields, description="Give some of its own fields other values."
             )
         for relation in spec.relations.values():
-            members[relation.name] = _Member(type=self._relation_change(cluster, base, relation))
+            members[relation.name] = _Member(
+                type=self._relation_change(cluster, base, relation),
+                description=_title(cluster, relation.child, "Change its {}.", many=True),
+            )
         for each in spec.sets.values():
+            field: Any = cluster.models[type_name]._meta.get_field(each.name)
             members[each.name] = _Member(
-                type=self._set_change(each.name) if each.target else self._tags_change()
+                type=self._set_change(each.name) if each.target else self._tags_change(),
+                description=describe_field(field),
             )
         self._make(name, _title(cluster, type_name, "One change of one {}."), members, one_of=True)
         return name
@@ -180,8 +195,10 @@ class InputTypes:
         name = f"{self._names.node(cluster, type_name)}Update"
         if name not in self._types:
             members = {
-                "key": _Member(type=strawberry.ID, required=True),
-                "set": _Member(type=fields, required=True),
+                "key": _key(cluster, type_name),
+                "set": _Member(
+                    type=fields, required=True, description="The fields that get other values."
+                ),
             }
             self._make(name, _title(cluster, type_name, "Which {}, and its new values."), members)
         return name
@@ -194,8 +211,10 @@ class InputTypes:
         name = f"{self._names.node(cluster, type_name)}Edit"
         if name not in self._types:
             members = {
-                "key": _Member(type=strawberry.ID, required=True),
-                "changes": _Member(type=_many(change), required=True),
+                "key": _key(cluster, type_name),
+                "changes": _Member(
+                    type=_many(change), required=True, description="One after the other."
+                ),
             }
             self._make(name, _title(cluster, type_name, "Which {}, and its changes."), members)
         return name
@@ -278,6 +297,12 @@ def _type(field: Any) -> Any:
     return str if isinstance(field, FileField) else scalar_of(field)
 
 
-def _title(cluster: Cluster, type_name: str, text: str) -> str:
+def _key(cluster: Cluster, type_name: str) -> _Member:
+    text = _title(cluster, type_name, "The key of the {}.")
+    return _Member(type=strawberry.ID, required=True, description=text)
+
+
+def _title(cluster: Cluster, type_name: str, text: str, *, many: bool = False) -> str:
     model: type[Model] = cluster.models[type_name]
-    return text.format(str(model._meta.verbose_name))
+    named = model._meta.verbose_name_plural if many else model._meta.verbose_name
+    return text.format(str(named))

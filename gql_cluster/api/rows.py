@@ -87,7 +87,10 @@ class Rows:
         if self._model is None or self._is_manager:
             return ()
         # Django wraps a queryset's method for its manager, and hides where its types are named.
-        return StrawberryResolver(inspect.unwrap(self._method)).arguments
+        arguments = StrawberryResolver(inspect.unwrap(self._method)).arguments
+        for each in arguments:
+            each.description = each.description or f"What the model's `{self.name}` is asked for."
+        return arguments
 
     def take(self, kwargs: dict[str, Any]) -> Mapping[str, Any]:
         """Take the method's own arguments out of those of a field."""

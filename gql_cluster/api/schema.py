@@ -15,6 +15,7 @@ from strawberry.types import ExecutionContext
 from strawberry.types.graphql import OperationType
 from strawberry_django.optimizer import DjangoOptimizerExtension
 
+from gql_cluster.api.descriptions import describe_libraries
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
 from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
@@ -72,6 +73,7 @@ class Schema(strawberry.Schema):
                 extensions=[*extensions, *_extensions()],
                 **options,
             )
+            describe_libraries(self._schema)
         except DuplicatedTypeName as exc:
             raise ImproperlyConfigured(
                 f"{exc.message}: perhaps a model is called like a type that every schema of "

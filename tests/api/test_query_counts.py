@@ -48,9 +48,9 @@ def node_type(type_: Any) -> GraphQLObjectType | None:
     if is_list_type(inner) and isinstance(named, GraphQLObjectType):
         return named
     if isinstance(named, GraphQLObjectType) and named.name.endswith("Connection"):
-        return node_type(get_named_type(named.fields["edges"].type).fields["node"].type) or (
-            get_named_type(get_named_type(named.fields["edges"].type).fields["node"].type)  # type: ignore[return-value]
-        )
+        edge: Any = get_named_type(named.fields["edges"].type)
+        node: Any = get_named_type(edge.fields["node"].type)
+        return node  # type: ignore[no-any-return]
     return None
 
 
@@ -139,7 +139,7 @@ def expected(path: Path) -> int:
     """Return what a list costs: a query a step, and what is worked out of other rows."""
     count, type_ = 0, QUERY
     for name, below in zip(path, [*path[1:], ""], strict=True):
-        type_ = node_type(type_.fields[name].type)
+        type_ = node_type(type_.fields[name].type) or type_
         count += 1
         # Tags; and the stars of the reviews, unless these are asked for anyway.
         count += type_.name == "Post" or (type_.name == "Movie" and "reviews" not in below)
@@ -183,6 +183,7 @@ async def test_a_list_of_a_draft_costs_no_query(client: Client, make: Any, name:
             f'{{ draft(id: "{draft}") {{ ... on {name}Draft'
             f" {{ cluster {{ {drafted(root, path)} }} }} }} }}"
         )
+        await client.data(query)  # PostgreSQL is asked once how it sorts
         assert await sync_to_async(counted)(client, query) == [], path
 
 
