@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import FileField, Model
 from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
@@ -17,6 +16,7 @@ from gql_cluster.api.names import InputNames, own_name, writable
 from gql_cluster.api.scalars import describe_field, scalar_of
 from gql_cluster.domain.change import End
 from gql_cluster.domain.spec import NodeSpec, RelationSpec
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import Cluster
 
 serve_enum(
@@ -78,8 +78,11 @@ class InputTypes:
         """Return the input of one change of a cluster, `BandChange`."""
         name = self._change(cluster, cluster.name)
         if name is None:
-            msg = f"{cluster.label} has no field, relation or many-to-many that can be changed."
-            raise ImproperlyConfigured(msg)
+            raise SetupError(
+                "E014",
+                f"{cluster.label} has no field, relation or many-to-many that can be changed.",
+                hint="Leave it out of the clusters, or make one of its fields editable.",
+            )
         return self._types[name]
 
     # Of a node

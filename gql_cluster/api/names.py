@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import strawberry
 from django.db.models import Model
 
 from gql_cluster.api.choices import pascal_case
 from gql_cluster.domain.spec import ClusterSpec, FieldSpec, NodeSpec
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import Cluster
 
 
@@ -27,6 +29,26 @@ def own_name(spec: NodeSpec, name: str) -> str:
     """
     taken = {field.name for field in writable(spec, is_new=True)}
     return f"node_{name}" if name in {*taken, *spec.relations, *spec.sets} else name
+
+
+def require_distinct_fields(schema: strawberry.Schema) -> None:
+    """Raise `SetupError` where two fields of one type are spelled alike: one would hide the other.
+
+    So are `line_1` and `line1`.
+    """
+    spell = schema.config.name_converter.get_graphql_name
+    for type_ in schema._schema.type_map.values():  # noqa: SLF001 - as it is built
+        definition = type_.extensions.get("strawberry-definition")
+        found: dict[str, str] = {}
+        for field in getattr(definition, "fields", ()):
+            other = found.setdefault(spell(field), field.python_name)
+            if other != field.python_name:
+                raise SetupError(
+                    "E015",
+                    f"“{other}” and “{field.python_name}” of {type_.name} would both be the "
+                    f"field {spell(field)}.",
+                    hint="Rename one, or declare the type with gql_cluster.type without it.",
+                )
 
 
 class InputNames:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
 from modelcluster.models import ClusterableModel
 from strawberry.types.base import get_object_definition
@@ -17,6 +16,7 @@ from strawberry_django.utils.typing import has_django_definition
 from gql_cluster.api.bare import node_mirror, plain_mirror
 from gql_cluster.api.children import limited
 from gql_cluster.api.mirror import Mirror
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import AnyField, Cluster, describe
 from gql_cluster.orm.kinds import can_be_staged, is_tags
 
@@ -32,7 +32,7 @@ def served_columns() -> set[AnyField]:
 class Registry:
     """The clusters of a schema and their types: the declared ones, and bare mirrors for the rest.
 
-    Raises `ImproperlyConfigured` for what can't be one schema, with a message for its author.
+    Raises `SetupError` for what can't be one schema, with a message for its author.
     """
 
     def __init__(self, clusters: Sequence[type[Any]]) -> None:
@@ -76,8 +76,10 @@ class Registry:
     def _declare(self, root: type[Any]) -> None:
         """Take a declared type, and those that its fields lead to; the first of a model counts."""
         if not has_django_definition(root) or not issubclass(root, Mirror):
-            raise ImproperlyConfigured(
-                f"{root.__name__} is neither a model nor declared with gql_cluster.type."
+            raise SetupError(
+                "E005",
+                f"{root.__name__} is neither a model nor declared with gql_cluster.type.",
+                hint="Give Schema(clusters=[…]) models, or types of gql_cluster.type.",
             )
         waiting = [root]
         seen: set[type[Any]] = set()
@@ -90,21 +92,27 @@ class Registry:
 
     def _describe(self, model: type[Model]) -> None:
         if not issubclass(model, ClusterableModel):
-            raise ImproperlyConfigured(
-                f"{model._meta.label} is no cluster: it is not a ClusterableModel."
+            raise SetupError(
+                "E006",
+                f"{model._meta.label} is no cluster: it is not a ClusterableModel.",
+                hint="Derive the model from modelcluster.models.ClusterableModel.",
             )
         cluster = limited(describe(model), self._types)
         other = self.clusters.get(cluster.name)
         if other is not None:
             what = "twice" if other.model is model else f"and so is {other.label}"
-            raise ImproperlyConfigured(
-                f"{cluster.label} is registered as the cluster {cluster.name}, {what}."
+            raise SetupError(
+                "E007",
+                f"{cluster.label} is registered as the cluster {cluster.name}, {what}.",
+                hint="Name each root once, and give models of one schema names of their own.",
             )
         for each in cluster.models.values():
             if each in self._types and not issubclass(self._types[each], Mirror):
-                raise ImproperlyConfigured(
+                raise SetupError(
+                    "E008",
                     f"{self._types[each].__name__} mirrors {each._meta.label}, which belongs to "
-                    f"the cluster {cluster.name}: declare it with gql_cluster.type."
+                    f"the cluster {cluster.name}: declare it with gql_cluster.type.",
+                    hint="It takes what strawberry_django.type takes.",
                 )
         self.clusters[cluster.name] = cluster
 
@@ -133,9 +141,10 @@ class Registry:
         for model, name in names.items():
             other = by_name.setdefault(name, model)
             if other is not model:
-                raise ImproperlyConfigured(
-                    f"{other._meta.label} and {model._meta.label} would both be the type {name}. "
-                    "Declare one with gql_cluster.type and give it another name."
+                raise SetupError(
+                    "E009",
+                    f"{other._meta.label} and {model._meta.label} would both be the type {name}.",
+                    hint="Declare one with gql_cluster.type and give it another name.",
                 )
         return names
 
@@ -163,8 +172,10 @@ def _model_of(type_: Any) -> type[Model]:
 def _types_below(type_: type[Any]) -> Iterator[type[Any]]:
     for field in get_object_definition(type_, strict=True).fields:
         if field.resolve_type() is UNRESOLVED:
-            raise ImproperlyConfigured(
-                f"The type of {type_.__name__}.{field.python_name} can't be found."
+            raise SetupError(
+                "E010",
+                f"The type of {type_.__name__}.{field.python_name} can't be found.",
+                hint="Name a type that can be imported from where the field is declared.",
             )
         if isinstance(field, StrawberryDjangoField) and field.django_type is not None:
             yield field.django_type

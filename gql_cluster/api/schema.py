@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import strawberry
-from django.core.exceptions import ImproperlyConfigured
 from graphql import GraphQLError
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.extensions import SchemaExtension
@@ -21,13 +20,14 @@ from gql_cluster.api.events import EVENTS
 from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
 from gql_cluster.api.inputs import InputTypes
 from gql_cluster.api.mutations import make_mutation
-from gql_cluster.api.names import InputNames
+from gql_cluster.api.names import InputNames, require_distinct_fields
 from gql_cluster.api.payloads import make_payloads
 from gql_cluster.api.queries import make_query
 from gql_cluster.api.registry import Registry
 from gql_cluster.api.saved import saved_fields
 from gql_cluster.api.served import Served
 from gql_cluster.api.subscriptions import make_subscription
+from gql_cluster.improper import SetupError
 from gql_cluster.service.engine import Engine
 
 _CACHED_DOCUMENTS = 1000
@@ -54,7 +54,7 @@ class Schema(strawberry.Schema):
         extensions: Iterable[Extension] = (),
         **options: Any,
     ) -> None:
-        """Raise `ImproperlyConfigured` for what can't be one schema."""
+        """Raise `SetupError`, an `ImproperlyConfigured`, for what can't be one schema."""
         registry = Registry(clusters)
         self.engine = Engine(registry.clusters)
         served = Served(registry, self.engine)
@@ -73,12 +73,16 @@ class Schema(strawberry.Schema):
                 extensions=[*extensions, *_extensions()],
                 **options,
             )
-            describe_libraries(self._schema)
         except DuplicatedTypeName as exc:
-            raise ImproperlyConfigured(
+            raise SetupError(
+                "E009",
                 f"{exc.message}: perhaps a model is called like a type that every schema of "
-                "gql_cluster has. Declare it with gql_cluster.type and give it another name."
+                "gql_cluster has.",
+                hint="Declare it with gql_cluster.type and give it another name.",
             ) from exc
+
+        describe_libraries(self._schema)
+        require_distinct_fields(self)
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         """Execute a query or a mutation; a subscription is refused, as it has no one result."""
