@@ -47,7 +47,7 @@ def require_distinct_fields(schema: strawberry.Schema) -> None:
                     "E015",
                     f"“{other}” and “{field.python_name}” of {type_.name} would both be the "
                     f"field {spell(field)}.",
-                    hint="Rename one, or declare the type with gql_cluster.type without it.",
+                    hint="Rename one of them; `db_column` keeps its column as it is.",
                 )
 
 

@@ -242,7 +242,7 @@ WRONG = [
             line1 = models.CharField(max_length=9)
         """,
         says="“line_1” and “line1” of Address",
-        hint="Rename one",
+        hint="Rename one of them; `db_column`",
     ),
     Wrong(
         id="gql_cluster.E016",
