@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
 from django.db.models import F
-from modelcluster.fields import ParentalKey
+from modelcluster.fields import ParentalKey, ParentalManyToManyField
 from modelcluster.models import ClusterableModel
 
 
@@ -73,7 +75,7 @@ class Logbook(ClusterableModel):
     title = models.CharField(max_length=40, db_column="heading")
 
     class Meta:
-        db_table = "shapes_book"
+        db_table = "shapes_log"
 
 
 class Page(models.Model):
@@ -85,7 +87,7 @@ class Page(models.Model):
     text = models.TextField()
 
     class Meta:
-        db_table = "shapes_leaf"
+        db_table = "shapes_sheet"
 
 
 class Ledger(ClusterableModel):
@@ -95,7 +97,7 @@ class Ledger(ClusterableModel):
 
     class Meta:
         managed = False
-        db_table = "shapes_book"
+        db_table = "shapes_log"
 
 
 class Leaf(models.Model):
@@ -108,7 +110,7 @@ class Leaf(models.Model):
 
     class Meta:
         managed = False
-        db_table = "shapes_leaf"
+        db_table = "shapes_sheet"
 
 
 class Gallery(ClusterableModel):
@@ -165,3 +167,81 @@ class Street(models.Model):
     town = ParentalKey(Town, on_delete=models.CASCADE, related_name="streets", to_field="number")
     name_1 = models.CharField(max_length=40)
     name_2nd = models.CharField(max_length=40, blank=True)
+
+
+class Listed(models.Model):
+    """What is on a list, whatever list: its key to that is inherited."""
+
+    catalogue = ParentalKey(
+        "shapes.Catalogue", on_delete=models.CASCADE, related_name="%(class)s_entries"
+    )
+    sort_order = models.IntegerField(null=True, blank=True, editable=False)
+    sort_order_field = "sort_order"
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar[list[Any]] = ["sort_order"]
+
+
+class Kept(models.Manager["Catalogue"]):
+    """Finds what is not hidden."""
+
+    def get_queryset(self) -> models.QuerySet[Catalogue]:
+        """Leave the hidden out."""
+        return super().get_queryset().filter(hidden=False)
+
+
+class Catalogue(ClusterableModel):
+    """A root whose manager has a name of its own, and whose fields are called as others' are."""
+
+    number = models.SmallAutoField(primary_key=True)
+    type = models.CharField(max_length=40)
+    info = models.CharField(max_length=40, blank=True)
+    data = models.CharField(max_length=40, blank=True)
+    errors = models.CharField(max_length=40, blank=True)
+    filters = models.CharField(max_length=40, blank=True)
+    ordering = models.CharField(max_length=40, blank=True)
+    set = models.CharField(max_length=40, blank=True)
+    changes = models.IntegerField(null=True, blank=True)
+    version = models.IntegerField(default=1)
+    cluster = models.BooleanField(default=False)
+    root = models.FloatField(null=True, blank=True)
+    hidden = models.BooleanField(default=False, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    kinds = ParentalManyToManyField("contenttypes.ContentType", blank=True, related_name="+")
+    payers = ParentalManyToManyField("clusters.Customer", blank=True, related_name="+")
+
+    kept = Kept()
+
+
+class Volume(Listed):
+    """An entry about anything."""
+
+    position = models.CharField(max_length=40, help_text="On which shelf it is.")
+    move = models.CharField(max_length=40, blank=True)
+    kind = models.ForeignKey("contenttypes.ContentType", models.CASCADE, null=True, blank=True)
+    object_id = models.PositiveIntegerField(null=True, blank=True)
+    about = GenericForeignKey("kind")
+
+
+class Film(Listed, ClusterableModel):
+    """An entry with entries below."""
+
+    title = models.CharField(max_length=40, unique=True)
+    payers = models.ManyToManyField("clusters.Customer", blank=True, related_name="+")
+
+
+class Scene(models.Model):
+    """Below an entry."""
+
+    film = ParentalKey(Film, on_delete=models.CASCADE, related_name="set")
+    text = models.TextField()
+
+
+class Atlas(Catalogue):
+    """A table below whose link has a name of its own."""
+
+    above = models.OneToOneField(Catalogue, models.CASCADE, parent_link=True, primary_key=True)
+    scale = models.IntegerField(default=1)

@@ -37,6 +37,7 @@ INVOICES: Give = {
     "Line.quantity": lambda number: 1 + number % 3,
 }
 GROUPS: Give = {"Group.founded": founded}
+LISTED = {"Volume": "sort_order", "Film": "sort_order"}
 INVOICE_ORDER = {"Line": "sort_order"}
 
 SHAPES = {
@@ -65,6 +66,10 @@ SHAPES = {
     "a proxy": Shape(model=Reminder, ordered=INVOICE_ORDER, give=INVOICES),
     "primary keys that people choose": Shape(model=Shelf),
     "ordered by a relation, by an expression, not at all": Shape(model=small.League),
+    "names that the engine has too, an inherited parental key, a manager by another name": Shape(
+        model=small.Catalogue, ordered=LISTED
+    ),
+    "a table below by a link with a name": Shape(model=small.Atlas, ordered=LISTED),
     "children that refer to another column": Shape(model=small.Country),
     "below itself": Shape(model=small.Section),
     "columns and tables of other names": Shape(model=small.Logbook),

@@ -120,7 +120,7 @@ class Walk:
         match step:
             case Assign(place=place):
                 values = _given(place, step.values)
-                change = {"set": values}
+                change = {self._own(place.model, "set"): values}
                 if place.above is not None:
                     update = {"key": self.keys[place.name], "set": values}
                     change = self._within(place.above, {camel(place.relation): {"update": update}})
@@ -133,7 +133,9 @@ class Walk:
                 told = {"kind": "UPDATED", "key": self.keys[place.name], "fields": fields}
                 yield change, [told] if fields else []
             case Add(new=new):
-                data = {**self.data(new), **({"position": 1} if step.is_second else {})}
+                data = self.data(new)
+                if step.is_second:
+                    data[self._own(new.place.model, "position")] = 1
                 yield self._on(new.place, {"add": [data]}), list(self._added(new))
             case Remove(place=place):
                 key = self.keys[place.name]
@@ -187,6 +189,12 @@ class Walk:
         for children in new.children.values():
             for child in children:
                 yield from self._added(child)
+
+    def _own(self, model: Any, name: str) -> str:
+        """Return what a member of the engine's is called where the model may have its name."""
+        taken = {column.name for column in self.shape.fields(model, is_new=True)}
+        taken |= {each.get_accessor_name() for each in relations(model)}
+        return camel(f"node_{name}") if name in taken else name
 
     def data(self, new: New) -> dict[str, Any]:
         """Return the input of a new node with all below it."""
