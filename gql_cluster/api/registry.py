@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
 from django.db.models import ForeignKey, Model
+from graphql import specified_scalar_types
 from modelcluster.models import ClusterableModel
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import UNRESOLVED
@@ -39,6 +40,7 @@ class Registry:
         """Take the root models, or the types declared for them."""
         self._types: dict[type[Model], type[Any]] = {}
         self.clusters: dict[str, Cluster] = {}
+        _require_classes(clusters)
         declared = [each for each in clusters if not issubclass(each, Model)]
         for each in declared:
             self._declare(each)
@@ -91,11 +93,12 @@ class Registry:
                 waiting += _types_below(each)
 
     def _describe(self, model: type[Model]) -> None:
-        if not issubclass(model, ClusterableModel):
+        if not issubclass(model, ClusterableModel) or model._meta.abstract:
+            what = "abstract" if model._meta.abstract else "not a ClusterableModel"
             raise SetupError(
                 "E006",
-                f"{model._meta.label} is no cluster: it is not a ClusterableModel.",
-                hint="Derive the model from modelcluster.models.ClusterableModel.",
+                f"{model._meta.label} is no cluster: it is {what}.",
+                hint="Derive a model with a table from modelcluster.models.ClusterableModel.",
             )
         cluster = limited(describe(model), self._types)
         other = self.clusters.get(cluster.name)
@@ -139,6 +142,12 @@ class Registry:
                 names.setdefault(target, target.__name__)
         by_name: dict[str, type[Model]] = {}
         for model, name in names.items():
+            if name in specified_scalar_types:
+                raise SetupError(
+                    "E009",
+                    f"{model._meta.label} would be the type {name}, which is GraphQL's own.",
+                    hint="Declare it with gql_cluster.type and give it another name.",
+                )
             other = by_name.setdefault(name, model)
             if other is not model:
                 raise SetupError(
@@ -162,6 +171,22 @@ class Registry:
                 made = plain_mirror(model, name)
             self._types[model] = made
         namespace.update({self._names[model]: type_ for model, type_ in self._types.items()})
+
+
+def _require_classes(clusters: object) -> None:
+    if isinstance(clusters, type | str) or not isinstance(clusters, Iterable):
+        raise SetupError(
+            "E005",
+            f"Schema(clusters=…) is {clusters!r}, and no list.",
+            hint="Give it a list of models, or of types of gql_cluster.type.",
+        )
+    for each in clusters:
+        if not isinstance(each, type):
+            raise SetupError(
+                "E005",
+                f"{each!r} is neither a model nor declared with gql_cluster.type.",
+                hint="Give Schema(clusters=[…]) the classes themselves.",
+            )
 
 
 def _model_of(type_: Any) -> type[Model]:

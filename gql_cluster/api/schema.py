@@ -11,6 +11,7 @@ from strawberry.exceptions import DuplicatedTypeName
 from strawberry.extensions import SchemaExtension
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
+from strawberry.types.base import get_object_definition
 from strawberry.types.graphql import OperationType
 from strawberry_django.optimizer import DjangoOptimizerExtension
 
@@ -63,16 +64,24 @@ class Schema(strawberry.Schema):
         payloads = {
             name: make_payloads(cluster, served) for name, cluster in registry.clusters.items()
         }
+        drafts = make_query(served)
         inputs = InputTypes(InputNames(registry.clusters, registry.name_of))
         try:
             super().__init__(
-                query=_merged("Query", query, _saved_query(registry), make_query(served)),
+                query=_merged("Query", query, _saved_query(registry, drafts), drafts),
                 mutation=_merged("Mutation", mutation, make_mutation(served, inputs, payloads)),
                 subscription=_merged("Subscription", subscription, make_subscription(served)),
                 types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
                 extensions=[*extensions, *_extensions()],
                 **options,
             )
+        except GraphQLError as exc:
+            raise SetupError(
+                "E017",
+                exc.message,
+                hint="Rename the field, whose column `db_column` keeps; or give a model's type "
+                "another name by gql_cluster.type.",
+            ) from exc
         except DuplicatedTypeName as exc:
             raise SetupError(
                 "E009",
@@ -113,10 +122,20 @@ def _extensions() -> list[Extension]:
     ]
 
 
-def _saved_query(registry: Registry) -> type:
+def _saved_query(registry: Registry, drafts: type) -> type:
+    """Return the fields of what is saved; `drafts` has those of the engine beside it."""
     body: dict[str, Any] = {"__module__": __name__}
+    engine = {field.python_name for field in get_object_definition(drafts, strict=True).fields}
     for cluster in registry.clusters.values():
-        body |= saved_fields(registry, cluster)
+        fields = saved_fields(registry, cluster)
+        taken = sorted(fields.keys() & (body.keys() | engine))
+        if taken:
+            raise SetupError(
+                "E018",
+                f"{cluster.label} would be asked for by “{taken[0]}”, as something else is.",
+                hint="Give the model another verbose_name_plural.",
+            )
+        body |= fields
     return strawberry.type(type("SavedQuery", (), body), name="Query")
 
 

@@ -127,10 +127,33 @@ WRONG = [
         hint="Schema(clusters=[",
     ),
     Wrong(
+        id="gql_cluster.E005",
+        schema='schema = gql_cluster.Schema(clusters=["app.Band"])',
+        says="'app.Band' is neither a model nor declared",
+        hint="the classes themselves",
+    ),
+    Wrong(
+        id="gql_cluster.E005",
+        schema="schema = gql_cluster.Schema(clusters=models.Band)",
+        says="and no list.",
+        hint="Give it a list",
+    ),
+    Wrong(
+        id="gql_cluster.E006",
+        models="""
+        class Act(ClusterableModel):
+            class Meta:
+                abstract = True
+        """,
+        schema="schema = gql_cluster.Schema(clusters=[models.Act])",
+        says="app.Act is no cluster: it is abstract.",
+        hint="a model with a table",
+    ),
+    Wrong(
         id="gql_cluster.E006",
         schema="schema = gql_cluster.Schema(clusters=[models.Member])",
         says="app.Member is no cluster",
-        hint="modelcluster.models.ClusterableModel",
+        hint="a model with a table",
     ),
     Wrong(
         id="gql_cluster.E007",
@@ -173,6 +196,15 @@ WRONG = [
             band = ParentalKey(Band, related_name="sessions")
         """,
         says="Type Session is defined multiple times in the schema",
+        hint="give it another name",
+    ),
+    Wrong(
+        id="gql_cluster.E009",
+        models="""
+        class String(models.Model):
+            band = ParentalKey(Band, related_name="strings")
+        """,
+        says="app.String would be the type String, which is GraphQL's own.",
         hint="give it another name",
     ),
     Wrong(
@@ -250,6 +282,42 @@ WRONG = [
         says="is not a class of model fields.",
         hint="the class itself",
     ),
+    Wrong(
+        id="gql_cluster.E017",
+        models="""
+        class Album(models.Model):
+            band = ParentalKey(Band, related_name="albums")
+            größe = models.IntegerField(default=1)
+        """,
+        says="'größe'",
+        hint="Rename the field",
+    ),
+    Wrong(
+        id="gql_cluster.E018",
+        models="""
+        class Group(ClusterableModel):
+            name = models.CharField(max_length=9)
+
+            class Meta:
+                verbose_name_plural = "bands"
+        """,
+        schema="schema = gql_cluster.Schema(clusters=[models.Band, models.Group])",
+        says="app.Group would be asked for by “bands”",
+        hint="another verbose_name_plural",
+    ),
+    Wrong(
+        id="gql_cluster.E018",
+        models="""
+        class Sketch(ClusterableModel):
+            name = models.CharField(max_length=9)
+
+            class Meta:
+                verbose_name_plural = "drafts"
+        """,
+        schema="schema = gql_cluster.Schema(clusters=[models.Sketch])",
+        says="app.Sketch would be asked for by “drafts”",
+        hint="another verbose_name_plural",
+    ),
 ]
 
 
@@ -300,7 +368,7 @@ def test_what_is_wrong_is_told_at_start(tmp_path: Path, wrong: Wrong) -> None:
 def test_every_number_is_tried_and_explained() -> None:
     """Here, and in the guide for those who embed the engine."""
     package = Path(__file__).parent.parent.parent / "gql_cluster"
-    known = {f"E{number:03}" for number in range(1, 17)}
+    known = {f"E{number:03}" for number in range(1, 19)}
     source = "".join(path.read_text() for path in package.rglob("*.py"))
     assert all(f'"{each}"' in source or f"gql_cluster.{each}" in source for each in known)
     assert {wrong.id.removeprefix("gql_cluster.") for wrong in WRONG} >= known
