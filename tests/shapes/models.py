@@ -90,6 +90,13 @@ class Page(models.Model):
         db_table = "shapes_sheet"
 
 
+class Team(models.Model):
+    """A child that is called as a model of another app, with a choice that is called alike."""
+
+    logbook = ParentalKey(Logbook, on_delete=models.CASCADE, related_name="teams")
+    status = models.CharField(max_length=1, choices=[("a", "Active"), ("o", "Out")], default="a")
+
+
 class Ledger(ClusterableModel):
     """A root whose table is somebody else's: that of the logbooks."""
 
