@@ -188,10 +188,10 @@ async def test_a_list_of_a_draft_costs_no_query(client: Client, make: Any, name:
 
 
 def is_within(model: Any, path: Path) -> bool:
-    """Tell whether every step of a path is a relation to children."""
+    """Tell whether every step of a path is a relation to children, or its connection."""
     for step in path:
         found = {camel(each.get_accessor_name()): each.related_model for each in relations(model)}
-        model = found.get(step)
+        model = found.get(step.removesuffix("Connection"))
         if model is None:
             return False
     return True
@@ -204,4 +204,7 @@ def drafted(type_: GraphQLObjectType, path: Path) -> str:
     assert listed is not None
     columns = [each for each in own(listed) if "{" not in each]
     below = [drafted(listed, tuple(rest))] if rest else []
-    return f"{name}(ordering: [{{ pk: DESC }}]) {{ {' '.join([*columns, *below])} }}"
+    inner = " ".join([*columns, *below])
+    if get_named_type(type_.fields[name].type) is not listed:
+        inner = f"totalCount edges {{ node {{ {inner} }} }}"
+    return f"{name}(ordering: [{{ pk: DESC }}]) {{ {inner} }}"

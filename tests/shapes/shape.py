@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,10 +19,9 @@ class Shape:
 
     `ordered` names the column that numbers the children of a model. `single` are the models that
     have one child of a parent at most. `filled` are the columns that the model fills in itself
-    when it is saved, whatever a person has set. `make` saves an example where the one that
-    `plain.made` builds will not do. `mirrored` is the type declared for the root. Where it
-    `is_sparse`, nodes are given no more than they have to be; where it `is_opaque`, it has columns
-    that modelcluster can't write as JSON.
+    when it is saved, whatever a person has set. `mirrored` is the type declared for the root.
+    Where it `is_sparse`, nodes are given no more than they have to be; where it `is_opaque`, it
+    has columns that modelcluster can't write as JSON.
     """
 
     model: Any
@@ -34,7 +33,6 @@ class Shape:
     depth: int = 3
     is_sparse: bool = False
     is_opaque: bool = False
-    make: Callable[[Shape], Model] | None = None
 
     @property
     def name(self) -> str:

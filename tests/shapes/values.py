@@ -89,14 +89,11 @@ class Values:
                 return self.give[name](next(self.numbers))
         if column.is_relation:
             return self._other(column, current)
-        for _ in range(100):
-            value = _value(column, next(self.numbers))
-            try:
-                column.run_validators(value)
-            except ValidationError:
-                continue
-            if value != current:
-                return value
+        for number in itertools.islice(self.numbers, 100):
+            # Some validators take no more than a few.
+            for value in (_value(column, number), _value(column, number % 5)):
+                if value != current and _is_valid(column, value):
+                    return value
         raise LookupError(f"no value for {column}")
 
     def pks(self, target: type[models.Model], count: int, held: Container[Any] = ()) -> list[Any]:
@@ -145,6 +142,14 @@ def name_by_number(instance: models.Model, number: int) -> None:
         instance.pk = uuid.UUID(int=number)
 
 
+def _is_valid(column: AnyField, value: Any) -> bool:
+    try:
+        column.run_validators(value)
+    except ValidationError:
+        return False
+    return True
+
+
 def _value(column: AnyField, number: int) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case a type
     if column.choices:
         values = [value for value, _ in column.flatchoices if value not in {"", None}]
@@ -167,7 +172,7 @@ def _value(column: AnyField, number: int) -> Any:  # noqa: C901, PLR0911, PLR091
         case models.BooleanField():
             return number % 2 == 1
         case models.IntegerField():
-            return number if number % 3 or column.primary_key else number % 5
+            return number
         case models.DecimalField():
             return Decimal(number % 9) + Decimal("0.5")
         case models.FloatField():
