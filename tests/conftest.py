@@ -9,6 +9,8 @@ import pytest
 from django.db import connections
 from redis import Redis
 
+pytest.register_assert_rewrite("tests.shapes.walk")
+
 # The machine is shared: how long an example takes says nothing. Each run has the same examples;
 # HYPOTHESIS_PROFILE=random looks for others.
 hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)

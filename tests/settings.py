@@ -3,5 +3,11 @@
 from config.settings import *  # noqa: F403 - all of them
 from config.settings import INSTALLED_APPS
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.clusters", "tests.festival", "tests.troupe"]
-MIGRATION_MODULES = {"clusters": None}
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "tests.clusters",
+    "tests.festival",
+    "tests.shapes",
+    "tests.troupe",
+]
+MIGRATION_MODULES = {"clusters": None, "shapes": None}

@@ -8,7 +8,6 @@ from typing import Any
 
 import strawberry
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
 from modelcluster.fields import ParentalKey
 from strawberry.annotation import StrawberryAnnotation
@@ -19,6 +18,7 @@ from gql_cluster.api.labels import label_field, label_name, label_type
 from gql_cluster.api.mirror import OWN_NAMES, interface, mirror
 from gql_cluster.api.scalars import describe_field, type_of
 from gql_cluster.domain.spec import NodeSpec
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import ORDER_COLUMN, AnyField, Cluster, stored_fields
 from gql_cluster.orm.kinds import generic_relations
 
@@ -143,9 +143,11 @@ def _is_parent(model: type[Model], column: AnyField) -> bool:
 def _make(model: type[Model], shape: Shape, members: _Members, **more: None) -> type[Any]:
     clash = [member for member in members.found if member in OWN_NAMES]
     if clash:
-        raise ImproperlyConfigured(
+        raise SetupError(
+            "E011",
             f"{model._meta.label} has a field “{clash[0]}”, which every mirror type has for "
-            "itself. Declare its type with gql_cluster.type and give the field another name."
+            "itself.",
+            hint="Declare its type with gql_cluster.type and give the field another name.",
         )
     namespace = {
         **members.found,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Model
 from modelcluster.models import get_all_child_relations
 
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import Cluster
 
 _DECLARED = "__gql_cluster_children__"
@@ -24,17 +24,27 @@ class Children:
 
 
 def checked_limits(model: type[Model], limits: Mapping[str, Children]) -> Mapping[str, Children]:
-    """Return the limits; raises `ImproperlyConfigured` for what no relation could keep."""
+    """Return the limits; raises `SetupError` for what no relation could keep."""
     relations = {each.get_accessor_name() for each in get_all_child_relations(model)}
     for name, limit in limits.items():
         if name not in relations:
-            raise ImproperlyConfigured(f"{model._meta.label} has no child relation “{name}”.")
+            raise SetupError(
+                "E013",
+                f"{model._meta.label} has no child relation “{name}”.",
+                hint=f"It has {_listed(relations)}.",
+            )
         if limit.min_num < 0 or (limit.max_num is not None and limit.max_num < limit.min_num):
-            raise ImproperlyConfigured(
+            raise SetupError(
+                "E013",
                 f"“{name}” of {model._meta.label} can't have at least {limit.min_num} and at "
-                f"most {limit.max_num} children."
+                f"most {limit.max_num} children.",
+                hint="`min_num` is 0 or more, and `max_num` no less than that.",
             )
     return limits
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"“{name}”" for name in sorted(names)) or "none"
 
 
 def declare_limits(type_: type[Any], limits: Mapping[str, Children]) -> None:

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import strawberry
+from django.apps import apps
 from django.utils import translation
 from strawberry.types.enum import EnumValueDefinition
 
@@ -22,8 +23,9 @@ _BLANK = ("", None)
 def enum_of(field: AnyField) -> type[Enum] | None:
     """Return the Strawberry enum of a field's choices, always the same; None without choices.
 
-    It is named `<Model><Field>`. A member's value is the stored value; its description is the
-    label. The blank choice is not among them: it is null.
+    It is named `<Model><Field>`, with the app's label before it where another app has a model and a
+    choice called alike. A member's value is the stored value; its description is the label. The
+    blank choice is not among them: it is null.
     """
     if field.is_relation or not field.choices:
         return None
@@ -38,7 +40,7 @@ def enum_of(field: AnyField) -> type[Enum] | None:
         members[name] = EnumValueDefinition(value=stored, description=str(label))
     if not members:
         return None
-    name = field.model.__name__ + pascal_case(field.name)
+    name = _enum_name(field)
     make: Any = Enum
     description = (
         f"What the {field.verbose_name} of {field.model._meta.verbose_name_plural} may be."
@@ -47,6 +49,17 @@ def enum_of(field: AnyField) -> type[Enum] | None:
         make(name, members, module=__name__), description=description
     )
     return made
+
+
+def _enum_name(field: AnyField) -> str:
+    model, name = field.model, field.model.__name__ + pascal_case(field.name)
+    is_shared = any(
+        each.name == field.name and each.choices
+        for other in apps.get_models()
+        if other.__name__ == model.__name__ and other._meta.label != model._meta.label
+        for each in other._meta.local_concrete_fields
+    )
+    return pascal_case(model._meta.app_label) + name if is_shared else name
 
 
 def member_name(value: object, label: object, taken: Container[str]) -> str:

@@ -13,10 +13,11 @@ from strawberry.scalars import JSON
 
 from gql_cluster.api.context import caller_of
 from gql_cluster.api.deltas import NodeChange, node_changes
+from gql_cluster.api.enums import serve_enum
 from gql_cluster.api.errors import ClusterErrorEntry, ConflictEntry
 from gql_cluster.api.exported import shown
 from gql_cluster.api.ids import draft_type
-from gql_cluster.api.pages import LONGEST_PAGE, PAGE, page_size
+from gql_cluster.api.pages import LONGEST_PAGE, PAGE, First, page_size
 from gql_cluster.api.presence import DraftEditor, draft_editors
 from gql_cluster.api.roots import root_field
 from gql_cluster.api.served import Served, instance_of
@@ -38,8 +39,12 @@ from gql_cluster.service.view import View
 if TYPE_CHECKING:
     from gql_cluster.api.events import DraftEvent
 
-strawberry.enum(
-    DraftState, description="Whether a draft takes changes. A closed one can be read for a while."
+serve_enum(
+    DraftState,
+    "Whether a draft takes changes. A closed one can be read for a while.",
+    OPEN="It takes changes.",
+    COMMITTED="It has been saved, and is closed.",
+    DISCARDED="It has been dropped, and is closed.",
 )
 
 _CLUSTER = "The cluster as it is staged."
@@ -178,7 +183,11 @@ class Draft(Node):
         )
     )
     async def history(
-        self, first: int | None = None, after: int | None = None
+        self,
+        first: First = None,
+        after: Annotated[
+            int | None, strawberry.argument(description="Only what came behind this version.")
+        ] = None,
     ) -> list[Annotated[DraftEvent, strawberry.lazy("gql_cluster.api.events")]]:
         """Return a page of the log."""
         from gql_cluster.api.events import past_events  # noqa: PLC0415 - events are of drafts

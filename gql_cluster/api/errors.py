@@ -8,6 +8,7 @@ from typing import Any
 import strawberry
 from strawberry.scalars import JSON
 
+from gql_cluster.api.enums import serve_enum
 from gql_cluster.api.values import client_value, graphql_name, graphql_path
 from gql_cluster.domain.error import ClusterError, Conflict, ConflictError, ConflictKind, Problem
 from gql_cluster.domain.undo import Kept, KeptReason
@@ -49,7 +50,15 @@ class ErrorCode(Enum):
 
 PAYLOAD_CODES = frozenset(ErrorCode.__members__)
 
-strawberry.enum(ConflictKind, description="How the draft and the saved cluster disagree.")
+serve_enum(
+    ConflictKind,
+    "How the draft and the saved cluster disagree.",
+    FIELD="Both have given a field another value.",
+    DELETED="The draft has edited what others have deleted.",
+    CHANGED="The draft has removed what others have changed.",
+    ORDER="Both have put the children of a relation into another order.",
+    UNIQUE="Both have given two nodes a value that only one may have.",
+)
 
 
 @strawberry.type(
@@ -157,7 +166,12 @@ class ConflictEntry:
         return shown
 
 
-strawberry.enum(KeptReason, description="Why a part of a change set was not undone.")
+serve_enum(
+    KeptReason,
+    "Why a part of a change set was not undone.",
+    CHANGED="Another session, or a rebase, has changed it since.",
+    REMOVED="The node, or one above it, is not in the draft any more.",
+)
 
 
 @strawberry.type(

@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import strawberry
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import FileField, Model
 from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
 
+from gql_cluster.api.enums import serve_enum
 from gql_cluster.api.names import InputNames, kind_members, own_name, writable
 from gql_cluster.api.scalars import describe_field, is_known, scalar_of
 from gql_cluster.domain.change import End
 from gql_cluster.domain.spec import NodeSpec, RelationSpec, SetSpec
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import Cluster
 
-strawberry.enum(End, name="MoveEnd", description="An end of a relation.")
+serve_enum(
+    End,
+    "An end of a relation.",
+    name="MoveEnd",
+    FIRST="Before all of its siblings.",
+    LAST="Behind all of its siblings.",
+)
 
 
 @strawberry.input(description="Where a child goes among its siblings: exactly one of the three.")
@@ -71,8 +78,11 @@ class InputTypes:
         """Return the input of one change of a cluster, `BandChange`."""
         name = self._change(cluster, cluster.name)
         if name is None:
-            msg = f"{cluster.label} has no field, relation or many-to-many that can be changed."
-            raise ImproperlyConfigured(msg)
+            raise SetupError(
+                "E014",
+                f"{cluster.label} has no field, relation or many-to-many that can be changed.",
+                hint="Leave it out of the clusters, or make one of its fields editable.",
+            )
         return self._types[name]
 
     # Of a node
@@ -99,7 +109,10 @@ class InputTypes:
             )
         members |= _fields(cluster, type_name, is_new=True)
         for relation in spec.relations.values():
-            members[relation.name] = _Member(type=_many(self._new(cluster, relation.child)))
+            members[relation.name] = _Member(
+                type=_many(self._new(cluster, relation.child)),
+                description=_title(cluster, relation.child, "Its {}.", many=True),
+            )
         for each in spec.sets.values():
             field: Any = cluster.models[type_name]._meta.get_field(each.name)
             member = "ID" if each.target else "String"
@@ -138,12 +151,17 @@ class InputTypes:
                 type=fields, description="Give some of its own fields other values."
             )
         for relation in spec.relations.values():
-            members[relation.name] = _Member(type=self._relation_change(cluster, base, relation))
+            members[relation.name] = _Member(
+                type=self._relation_change(cluster, base, relation),
+                description=_title(cluster, relation.child, "Change its {}.", many=True),
+            )
         for each in spec.sets.values():
+            field: Any = cluster.models[type_name]._meta.get_field(each.name)
             members[each.name] = _Member(
                 type=self._set_change(cluster, type_name, each)
                 if each.target
-                else self._tags_change()
+                else self._tags_change(),
+                description=describe_field(field),
             )
         self._make(name, _title(cluster, type_name, "One change of one {}."), members, one_of=True)
         return name
@@ -234,8 +252,10 @@ class InputTypes:
         name = f"{self._names.family(cluster, type_name)}Update"
         if name not in self._types:
             members = {
-                "key": _Member(type=strawberry.ID, required=True),
-                "set": _Member(type=fields, required=True),
+                "key": _key(cluster, type_name),
+                "set": _Member(
+                    type=fields, required=True, description="The fields that get other values."
+                ),
             }
             self._make(name, _title(cluster, type_name, "Which {}, and its new values."), members)
         return name
@@ -249,8 +269,10 @@ class InputTypes:
         name = f"{self._names.family(cluster, type_name)}Edit"
         if name not in self._types:
             members = {
-                "key": _Member(type=strawberry.ID, required=True),
-                "changes": _Member(type=_many(change), required=True),
+                "key": _key(cluster, type_name),
+                "changes": _Member(
+                    type=_many(change), required=True, description="One after the other."
+                ),
             }
             self._make(name, _title(cluster, type_name, "Which {}, and its changes."), members)
         return name
@@ -380,6 +402,12 @@ def _type(field: Any) -> Any:
     return str if isinstance(field, FileField) else scalar_of(field)
 
 
-def _title(cluster: Cluster, type_name: str, text: str) -> str:
+def _key(cluster: Cluster, type_name: str) -> _Member:
+    text = _title(cluster, type_name, "The key of the {}.")
+    return _Member(type=strawberry.ID, required=True, description=text)
+
+
+def _title(cluster: Cluster, type_name: str, text: str, *, many: bool = False) -> str:
     model: type[Model] = cluster.models[type_name]
-    return text.format(str(model._meta.verbose_name))
+    named = model._meta.verbose_name_plural if many else model._meta.verbose_name
+    return text.format(str(named))

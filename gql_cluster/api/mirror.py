@@ -8,7 +8,6 @@ from typing import Any, TypeVar, cast
 
 import strawberry
 import strawberry_django
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
 from django.utils.text import capfirst
 from graphql import GraphQLAbstractType, GraphQLResolveInfo, default_type_resolver, get_named_type
@@ -28,6 +27,7 @@ from gql_cluster.api.ids import draft_type, local_id
 from gql_cluster.api.kinds import give_every_kind, object_type_of
 from gql_cluster.api.labels import label_field, label_name, label_type
 from gql_cluster.api.scalars import describe_field, description_of, type_of
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import AnyField
 from gql_cluster.orm.instance import bound
 from gql_cluster.orm.kinds import tags_named
@@ -262,7 +262,11 @@ def _complete(cls: Any, model: type[Model]) -> None:
         if field.rows is not None:
             where = f"{cls.__name__}.{field.python_name}"
             if name not in to_many:
-                raise ImproperlyConfigured(f"{where}: “{name}” is no list of {model._meta.label}.")
+                raise SetupError(
+                    "E012",
+                    f"{where}: “{name}” is no list of {model._meta.label}.",
+                    hint="Name a relation to many rows, and then a manager of its model.",
+                )
             field.rows = field.rows.of(to_many[name], where)
         if tags_named(model, name):
             field.store |= OptimizerStore.with_hints(prefetch_related=[name])

@@ -175,7 +175,10 @@ class ClusterMutations:
                 "or a new empty one."
             ),
             self._payloads.edited,
-            data=new_type | None,
+            data=Annotated[
+                new_type | None,
+                strawberry.argument(description="A new cluster, with all below it."),
+            ],
         )
 
     def edit_field(self, inputs: InputTypes) -> Any:
@@ -209,7 +212,10 @@ class ClusterMutations:
             resolve,
             "Stage changes, all of them or, with `errors`, none.",
             self._payloads.edited,
-            changes=list[change],
+            changes=Annotated[
+                list[change],
+                strawberry.argument(description="Applied one after the other, or none of them."),
+            ],
         )
 
     def commit_field(self) -> Any:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+import strawberry
 from django.db.models import Model
 
 from gql_cluster.api.choices import pascal_case
 from gql_cluster.domain.spec import ClusterSpec, FieldSpec, NodeSpec
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import Cluster
 
 
@@ -42,6 +44,26 @@ def kind_members(spec: ClusterSpec, type_name: str) -> dict[str, str]:
 def singular(name: str) -> str:
     """Return a type's name as the name of a field, in snake case."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def require_distinct_fields(schema: strawberry.Schema) -> None:
+    """Raise `SetupError` where two fields of one type are spelled alike: one would hide the other.
+
+    So are `line_1` and `line1`.
+    """
+    spell = schema.config.name_converter.get_graphql_name
+    for type_ in schema._schema.type_map.values():  # noqa: SLF001 - as it is built
+        definition = type_.extensions.get("strawberry-definition")
+        found: dict[str, str] = {}
+        for field in getattr(definition, "fields", ()):
+            other = found.setdefault(spell(field), field.python_name)
+            if other != field.python_name:
+                raise SetupError(
+                    "E015",
+                    f"“{other}” and “{field.python_name}” of {type_.name} would both be the "
+                    f"field {spell(field)}.",
+                    hint="Rename one of them; `db_column` keeps its column as it is.",
+                )
 
 
 class InputNames:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import strawberry
+
 PAGE = 20
 LONGEST_PAGE = 100
+
+First = Annotated[
+    int | None,
+    strawberry.argument(description=f"How many: {PAGE} if absent, {LONGEST_PAGE} at most."),
+]
 
 
 def page_size(first: int | None) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from asgiref.sync import sync_to_async
@@ -13,7 +13,7 @@ from strawberry.scalars import JSON
 from gql_cluster.api.context import caller_of
 from gql_cluster.api.drafts import Draft, exported
 from gql_cluster.api.ids import DraftId, NodeId, SavedId
-from gql_cluster.api.pages import LONGEST_PAGE, PAGE, page_size
+from gql_cluster.api.pages import LONGEST_PAGE, PAGE, First, page_size
 from gql_cluster.api.payloads import Commit, commit_of
 from gql_cluster.api.roots import root_field
 from gql_cluster.api.served import Served, instance_of
@@ -21,37 +21,45 @@ from gql_cluster.domain.error import NotFoundError
 from gql_cluster.orm.receipts import receipts
 from gql_cluster.service import read
 
+_CURSOR = "What `after` takes to go on behind it."
+_PAGE_INFO = "Whether there is more, and where this page begins and ends."
+
+After = Annotated[
+    str | None, strawberry.argument(description="The cursor to go on behind; else from the start.")
+]
+DraftIdArgument = Annotated[strawberry.ID, strawberry.argument(description="The draft's id.")]
+
 
 @strawberry.type(description="A draft in a list of drafts.")
 class DraftEdge:
     """One draft of a page."""
 
-    node: Draft
-    cursor: str
+    node: Draft = strawberry.field(description="The draft.")
+    cursor: str = strawberry.field(description=_CURSOR)
 
 
 @strawberry.type(description="A page of the caller's open drafts, the newest first.")
 class DraftConnection:
     """Some drafts, and whether there are more."""
 
-    edges: list[DraftEdge]
-    page_info: PageInfo
+    edges: list[DraftEdge] = strawberry.field(description="The drafts of this page.")
+    page_info: PageInfo = strawberry.field(description=_PAGE_INFO)
 
 
 @strawberry.type(description="A commit in a list of commits.")
 class CommitEdge:
     """One receipt of a page."""
 
-    node: Commit
-    cursor: str
+    node: Commit = strawberry.field(description="The record of the commit.")
+    cursor: str = strawberry.field(description=_CURSOR)
 
 
 @strawberry.type(description="A page of what was saved of a cluster, the newest first.")
 class CommitConnection:
     """Some receipts, and whether there are more."""
 
-    edges: list[CommitEdge]
-    page_info: PageInfo
+    edges: list[CommitEdge] = strawberry.field(description="The commits of this page.")
+    page_info: PageInfo = strawberry.field(description=_PAGE_INFO)
 
 
 def make_query(served: Served) -> type:  # noqa: C901 - one function a field
@@ -62,7 +70,11 @@ def make_query(served: Served) -> type:  # noqa: C901 - one function a field
         """What is read of drafts, and whatever has an id."""
 
         @strawberry.field(description="Whatever has this id: a saved object, a draft, or a node.")
-        async def node(self, info: strawberry.Info, id: strawberry.ID) -> Node | None:
+        async def node(
+            self,
+            info: strawberry.Info,
+            id: Annotated[strawberry.ID, strawberry.argument(description="A global id.")],
+        ) -> Node | None:
             """Return what a global id names, None where there is no such thing."""
             parsed = served.parse(id)
             found: Any = None
@@ -78,14 +90,14 @@ def make_query(served: Served) -> type:  # noqa: C901 - one function a field
             return found  # type: ignore[no-any-return]
 
         @strawberry.field(description="One of the caller's drafts; null when it has expired.")
-        async def draft(self, info: strawberry.Info, id: strawberry.ID) -> Draft | None:
+        async def draft(self, info: strawberry.Info, id: DraftIdArgument) -> Draft | None:
             """Return a draft by its global id."""
             return await _draft_named(served, info, id)
 
         @strawberry.field(
             description="`Draft.json` of one of the caller's drafts; null when it has expired."
         )
-        async def export_draft(self, info: strawberry.Info, draft: strawberry.ID) -> JSON | None:
+        async def export_draft(self, info: strawberry.Info, draft: DraftIdArgument) -> JSON | None:
             """Return a draft as modelcluster's JSON."""
             return await _exported(served, info, draft)
 
@@ -93,7 +105,7 @@ def make_query(served: Served) -> type:  # noqa: C901 - one function a field
             description=f"The caller's open drafts, {PAGE} unless told, {LONGEST_PAGE} at most."
         )
         async def drafts(
-            self, info: strawberry.Info, first: int | None = None, after: str | None = None
+            self, info: strawberry.Info, first: First = None, after: After = None
         ) -> DraftConnection:
             """Return a page of the caller's drafts."""
             page = await read.get_drafts(
@@ -114,9 +126,11 @@ def make_query(served: Served) -> type:  # noqa: C901 - one function a field
         async def commits(
             self,
             info: strawberry.Info,
-            cluster: strawberry.ID,
-            first: int | None = None,
-            after: str | None = None,
+            cluster: Annotated[
+                strawberry.ID, strawberry.argument(description="The id of the saved cluster.")
+            ],
+            first: First = None,
+            after: After = None,
         ) -> CommitConnection:
             """Return a page of a cluster's receipts."""
             parsed = served.parse(cluster)

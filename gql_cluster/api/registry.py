@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import ForeignKey, Model
+from graphql import specified_scalar_types
 from modelcluster.models import ClusterableModel
 from strawberry.types.base import get_object_definition
 from strawberry.types.field import UNRESOLVED
@@ -18,6 +18,7 @@ from gql_cluster.api.bare import Shape, node_mirror, own_mirror, plain_mirror
 from gql_cluster.api.children import limited
 from gql_cluster.api.mirror import Mirror, filter_by_kind
 from gql_cluster.api.optimizing import know_kinds
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import AnyField, Cluster, describe
 from gql_cluster.orm.inheritance import kinds, path_to
 from gql_cluster.orm.kinds import can_be_staged, generic_relations, is_tags
@@ -35,8 +36,8 @@ class Registry:
     """The clusters of a schema and their types: the declared ones, and bare mirrors for the rest.
 
     A model whose table other mirrored models inherit is mirrored twice: by the interface that
-    they have in common, and by the type of its own rows. Raises `ImproperlyConfigured` for what
-    can't be one schema, with a message for its author.
+    they have in common, and by the type of its own rows. Raises `SetupError` for what can't be
+    one schema, with a message for its author.
     """
 
     def __init__(self, clusters: Sequence[type[Any]]) -> None:
@@ -44,6 +45,7 @@ class Registry:
         self._interfaces: dict[type[Model], type[Any]] = {}
         self._objects: dict[type[Model], type[Any]] = {}
         self.clusters: dict[str, Cluster] = {}
+        _require_classes(clusters)
         declared = [each for each in clusters if not issubclass(each, Model)]
         for each in declared:
             self._declare(each)
@@ -103,8 +105,10 @@ class Registry:
     def _declare(self, root: type[Any]) -> None:
         """Take a declared type, and those that its fields lead to; the first of a model counts."""
         if not has_django_definition(root) or not issubclass(root, Mirror):
-            raise ImproperlyConfigured(
-                f"{root.__name__} is neither a model nor declared with gql_cluster.type."
+            raise SetupError(
+                "E005",
+                f"{root.__name__} is neither a model nor declared with gql_cluster.type.",
+                hint="Give Schema(clusters=[…]) models, or types of gql_cluster.type.",
             )
         waiting = [root]
         seen: set[type[Any]] = set()
@@ -118,23 +122,30 @@ class Registry:
                 waiting += [*_interfaces_of(each), *_types_below(each)]
 
     def _describe(self, model: type[Model]) -> None:
-        if not issubclass(model, ClusterableModel):
-            raise ImproperlyConfigured(
-                f"{model._meta.label} is no cluster: it is not a ClusterableModel."
+        if not issubclass(model, ClusterableModel) or model._meta.abstract:
+            what = "abstract" if model._meta.abstract else "not a ClusterableModel"
+            raise SetupError(
+                "E006",
+                f"{model._meta.label} is no cluster: it is {what}.",
+                hint="Derive a model with a table from modelcluster.models.ClusterableModel.",
             )
         cluster = limited(describe(model), {**self._objects, **self._interfaces})
         other = self.clusters.get(cluster.name)
         if other is not None:
             what = "twice" if other.model is model else f"and so is {other.label}"
-            raise ImproperlyConfigured(
-                f"{cluster.label} is registered as the cluster {cluster.name}, {what}."
+            raise SetupError(
+                "E007",
+                f"{cluster.label} is registered as the cluster {cluster.name}, {what}.",
+                hint="Name each root once, and give models of one schema names of their own.",
             )
         for each in cluster.models.values():
             made = self._objects.get(each)
             if made is not None and not issubclass(made, Mirror):
-                raise ImproperlyConfigured(
-                    f"{made.__name__} mirrors {each._meta.label}, which belongs to "
-                    f"the cluster {cluster.name}: declare it with gql_cluster.type."
+                raise SetupError(
+                    "E008",
+                    f"{made.__name__} mirrors {each._meta.label}, which belongs to the cluster "
+                    f"{cluster.name}: declare it with gql_cluster.type.",
+                    hint="It takes what strawberry_django.type takes.",
                 )
         self.clusters[cluster.name] = cluster
 
@@ -161,11 +172,18 @@ class Registry:
                 names.setdefault(target, target.__name__)
         by_name: dict[str, type[Model]] = {}
         for model, name in names.items():
+            if name in specified_scalar_types:
+                raise SetupError(
+                    "E009",
+                    f"{model._meta.label} would be the type {name}, which is GraphQL's own.",
+                    hint="Declare it with gql_cluster.type and give it another name.",
+                )
             other = by_name.setdefault(name, model)
             if other is not model:
-                raise ImproperlyConfigured(
-                    f"{other._meta.label} and {model._meta.label} would both be the type {name}. "
-                    "Declare one with gql_cluster.type and give it another name."
+                raise SetupError(
+                    "E009",
+                    f"{other._meta.label} and {model._meta.label} would both be the type {name}.",
+                    hint="Declare one with gql_cluster.type and give it another name.",
                 )
         return names
 
@@ -223,6 +241,22 @@ class Registry:
         return node_mirror(cluster, node, shape, names=self._names, namespace=namespace)
 
 
+def _require_classes(clusters: object) -> None:
+    if isinstance(clusters, type | str) or not isinstance(clusters, Iterable):
+        raise SetupError(
+            "E005",
+            f"Schema(clusters=…) is {clusters!r}, and no list.",
+            hint="Give it a list of models, or of types of gql_cluster.type.",
+        )
+    for each in clusters:
+        if not isinstance(each, type):
+            raise SetupError(
+                "E005",
+                f"{each!r} is neither a model nor declared with gql_cluster.type.",
+                hint="Give Schema(clusters=[…]) the classes themselves.",
+            )
+
+
 def _model_of(type_: Any) -> type[Model]:
     model: type[Model] = type_.__strawberry_django_definition__.model
     return model
@@ -238,8 +272,10 @@ def _interfaces_of(type_: type[Any]) -> Iterator[type[Any]]:
 def _types_below(type_: type[Any]) -> Iterator[type[Any]]:
     for field in get_object_definition(type_, strict=True).fields:
         if field.resolve_type() is UNRESOLVED:
-            raise ImproperlyConfigured(
-                f"The type of {type_.__name__}.{field.python_name} can't be found."
+            raise SetupError(
+                "E010",
+                f"The type of {type_.__name__}.{field.python_name} can't be found.",
+                hint="Name a type that can be imported from where the field is declared.",
             )
         if isinstance(field, StrawberryDjangoField) and field.django_type is not None:
             yield field.django_type

@@ -7,17 +7,18 @@ from typing import Annotated, Any
 
 import strawberry
 
+from gql_cluster.api.enums import serve_enum
 from gql_cluster.api.roots import root_field
 from gql_cluster.domain.error import ConflictPolicy, InvalidChangeError
 
 _MAX_CHANGE_ID = 200
 
-strawberry.enum(
+serve_enum(
     ConflictPolicy,
-    description=(
-        "What becomes of what both the draft and others have changed since the base: `FAIL` "
-        "refuses, `MINE` lets the draft win, `THEIRS` what is saved."
-    ),
+    "What becomes of what both the draft and others have changed since the base.",
+    FAIL="Nothing is done, and the conflicts are told.",
+    MINE="What the draft has wins.",
+    THEIRS="What is saved wins.",
 )
 
 DraftArgument = Annotated[

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Manager, Model, Q, QuerySet
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from gql_cluster.api.lookups import unsupported
+from gql_cluster.improper import SetupError
 
 if TYPE_CHECKING:
     _Base = QuerySet[Any]
@@ -50,19 +50,23 @@ class Rows:
         self._model = model
 
     def of(self, model: type[Model], where: str) -> Rows:
-        """Return the same for a model; raises `ImproperlyConfigured` where it has no such rows."""
+        """Return the same for a model; raises `SetupError` where it has no such rows."""
         made = Rows(self.name, model)
         if made._is_manager:
             return made
         if not callable(made._method):
-            raise ImproperlyConfigured(
+            raise SetupError(
+                "E012",
                 f"{where}: {model._meta.label} has no manager “{self.name}”, and its default "
-                "manager has no such method."
+                "manager has no such method.",
+                hint="Name a manager, or a method of the default manager or its queryset.",
             )
         taken = OF_EVERY_LIST.intersection(inspect.signature(made._method).parameters)
         if taken:
-            raise ImproperlyConfigured(
-                f"{where}: “{self.name}” takes “{min(taken)}”, as every list does."
+            raise SetupError(
+                "E012",
+                f"{where}: “{self.name}” takes “{min(taken)}”, as every list does.",
+                hint="Give the argument of the method another name.",
             )
         return made
 
@@ -70,7 +74,11 @@ class Rows:
     def model(self) -> type[Model]:
         """The model of the rows."""
         if self._model is None:
-            raise ImproperlyConfigured(f"The rows “{self.name}” are in no type of gql_cluster.")
+            raise SetupError(
+                "E012",
+                f"The rows “{self.name}” are in no type of gql_cluster.",
+                hint="Declare the type that has them with gql_cluster.type.",
+            )
         return self._model
 
     @property
@@ -87,7 +95,10 @@ class Rows:
         if self._model is None or self._is_manager:
             return ()
         # Django wraps a queryset's method for its manager, and hides where its types are named.
-        return StrawberryResolver(inspect.unwrap(self._method)).arguments
+        arguments = StrawberryResolver(inspect.unwrap(self._method)).arguments
+        for each in arguments:
+            each.description = each.description or f"What the model's `{self.name}` is asked for."
+        return arguments
 
     def take(self, kwargs: dict[str, Any]) -> Mapping[str, Any]:
         """Take the method's own arguments out of those of a field."""

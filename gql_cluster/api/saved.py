@@ -26,7 +26,11 @@ def saved_fields(registry: Registry, cluster: Cluster) -> Mapping[str, Strawberr
     one, many = singular(cluster.name), plural(model, cluster.name)
 
     # An argument whose Python name is `pk` strawberry-django would filter by once more.
-    def by_pk(key: Annotated[strawberry.ID, strawberry.argument(name="pk")]) -> QuerySet[Any]:
+    def by_pk(
+        key: Annotated[
+            strawberry.ID, strawberry.argument(name="pk", description="Its database key.")
+        ],
+    ) -> QuerySet[Any]:
         parsed = parse_pk(model, key)
         if parsed is None:
             return model._default_manager.none()

@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import strawberry
-from django.core.exceptions import ImproperlyConfigured
 from graphql import GraphQLError
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.extensions import SchemaExtension
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
+from strawberry.types.base import get_object_definition
 from strawberry.types.graphql import OperationType
 
+from gql_cluster.api.descriptions import describe_libraries
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
 from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
 from gql_cluster.api.inputs import InputTypes
 from gql_cluster.api.mutations import make_mutation
-from gql_cluster.api.names import InputNames
+from gql_cluster.api.names import InputNames, require_distinct_fields
 from gql_cluster.api.optimizing import make_optimizer
 from gql_cluster.api.payloads import make_payloads
 from gql_cluster.api.queries import make_query
@@ -27,6 +28,7 @@ from gql_cluster.api.registry import Registry
 from gql_cluster.api.saved import saved_fields
 from gql_cluster.api.served import Served
 from gql_cluster.api.subscriptions import make_subscription
+from gql_cluster.improper import SetupError
 from gql_cluster.service.engine import Engine
 
 _CACHED_DOCUMENTS = 1000
@@ -53,7 +55,7 @@ class Schema(strawberry.Schema):
         extensions: Iterable[Extension] = (),
         **options: Any,
     ) -> None:
-        """Raise `ImproperlyConfigured` for what can't be one schema."""
+        """Raise `SetupError`, an `ImproperlyConfigured`, for what can't be one schema."""
         self.registry = registry = Registry(clusters)
         self.engine = Engine(registry.clusters)
         served = Served(registry, self.engine)
@@ -62,21 +64,34 @@ class Schema(strawberry.Schema):
         payloads = {
             name: make_payloads(cluster, served) for name, cluster in registry.clusters.items()
         }
+        drafts = make_query(served)
         inputs = InputTypes(InputNames(registry.clusters, registry.name_of))
         try:
             super().__init__(
-                query=_merged("Query", query, _saved_query(registry), make_query(served)),
+                query=_merged("Query", query, _saved_query(registry, drafts), drafts),
                 mutation=_merged("Mutation", mutation, make_mutation(served, inputs, payloads)),
                 subscription=_merged("Subscription", subscription, make_subscription(served)),
                 types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
                 extensions=[*extensions, *_extensions()],
                 **options,
             )
-        except DuplicatedTypeName as exc:
-            raise ImproperlyConfigured(
-                f"{exc.message}: perhaps a model is called like a type that every schema of "
-                "gql_cluster has. Declare it with gql_cluster.type and give it another name."
+        except GraphQLError as exc:
+            raise SetupError(
+                "E017",
+                exc.message,
+                hint="Rename the field, whose column `db_column` keeps; or give a model's type "
+                "another name by gql_cluster.type.",
             ) from exc
+        except DuplicatedTypeName as exc:
+            raise SetupError(
+                "E009",
+                f"{exc.message}: perhaps a model is called like a type that every schema of "
+                "gql_cluster has.",
+                hint="Declare it with gql_cluster.type and give it another name.",
+            ) from exc
+
+        describe_libraries(self._schema)
+        require_distinct_fields(self)
 
     async def execute(self, *args: Any, **options: Any) -> Any:
         """Execute a query or a mutation; a subscription is refused, as it has no one result."""
@@ -106,10 +121,20 @@ def _extensions() -> list[Extension]:
     ]
 
 
-def _saved_query(registry: Registry) -> type:
+def _saved_query(registry: Registry, drafts: type) -> type:
+    """Return the fields of what is saved; `drafts` has those of the engine beside it."""
     body: dict[str, Any] = {"__module__": __name__}
+    engine = {field.python_name for field in get_object_definition(drafts, strict=True).fields}
     for cluster in registry.clusters.values():
-        body |= saved_fields(registry, cluster)
+        fields = saved_fields(registry, cluster)
+        taken = sorted(fields.keys() & (body.keys() | engine))
+        if taken:
+            raise SetupError(
+                "E018",
+                f"{cluster.label} would be asked for by “{taken[0]}”, as something else is.",
+                hint="Give the model another verbose_name_plural.",
+            )
+        body |= fields
     return strawberry.type(type("SavedQuery", (), body), name="Query")
 
 

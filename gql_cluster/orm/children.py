@@ -67,10 +67,10 @@ def _counts(  # noqa: PLR0913, PLR0917 - one relation, said whole
         leaving = [node.pk for node in plan.removed.values() if node.type in types]
         rows = (
             model._default_manager.using(using)
-            .filter(**{f"{relation.parent_field}__in": [decode_pk(parent, pk) for pk in keys]})
+            .filter(**{f"{relation.parent_field}__pk__in": [decode_pk(parent, pk) for pk in keys]})
             .exclude(pk__in=[decode_pk(model, pk) for pk in leaving])
             .order_by()
-            .values_list(relation.parent_field)
+            .values_list(f"{relation.parent_field}__pk")
             .annotate(Count("pk"))
         )
         encode = encoder(pk_field(parent))

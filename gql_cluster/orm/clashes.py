@@ -9,7 +9,7 @@ from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.orm import unique
-from gql_cluster.orm.codec import encode
+from gql_cluster.orm.codec import encode, pk_field
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk, make_node, node_key, rows
 
@@ -86,7 +86,7 @@ def _is_below(family: Family, like: Node, pk: Json, using: str) -> bool:
     parents = (
         model._base_manager.using(using)
         .filter(pk=decode_pk(model, pk))
-        .values_list(field.attname, flat=True)
+        .values_list(f"{field.name}__pk", flat=True)
     )
-    parent = parents.first()
-    return above is not None and _is_below(family, above, encode(field, parent), using)
+    parent = encode(pk_field(field.related_model), parents.first())
+    return above is not None and _is_below(family, above, parent, using)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from inspect import isclass
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Field
 
 from gql_cluster.domain.node import Json
+from gql_cluster.improper import SetupError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,11 @@ def register_field(
     """
     given: object = field_class
     if not (isclass(given) and issubclass(given, Field)):
-        raise ImproperlyConfigured(f"{field_class!r} is not a class of model fields.")
+        raise SetupError(
+            "E016",
+            f"{field_class!r} is not a class of model fields.",
+            hint="Call register_field with the class itself, and no field or model.",
+        )
     _REGISTERED[field_class] = Custom(type=type, encode=encode, decode=decode)
 
 

@@ -228,11 +228,15 @@ def _node(
         for each in (model, *model._meta.all_parents)
         if _has_parental_key(each, name) and (found := order_field(each, name))
     }
+    # Children name their parent by it: those that nobody has loaded would lose theirs.
+    referred = {relation.field.target_field.name for relation in _child_relations(model)}
     return NodeSpec(
         name=names[model],
         label=model._meta.label,
         fields={
-            field.name: _field(field, is_order=field.name in ordered)
+            field.name: _field(
+                field, is_order=field.name in ordered, is_fixed=field.name in referred
+            )
             for field in stored_fields(model)
             if not _is_parental(field, names)
         },
@@ -250,7 +254,7 @@ def _set(field: Any) -> SetSpec:
         name=field.name,
         target=None if is_tags(field) else field.related_model._meta.label,
         ignores_case=ignores_case(field),
-        fields={column.name: _field(column, is_order=False) for column in columns},
+        fields={column.name: _field(column) for column in columns},
         is_bare=all(is_filled(column) for column in columns),
     )
 
@@ -269,12 +273,12 @@ def _is_parental(field: AnyField, names: Mapping[type[Model], str]) -> bool:
     )
 
 
-def _field(field: AnyField, *, is_order: bool) -> FieldSpec:
+def _field(field: AnyField, *, is_order: bool = False, is_fixed: bool = False) -> FieldSpec:
     target = field.related_model if isinstance(field, ForeignKey) else None
     return FieldSpec(
         name=field.name,
         nullable=can_be_null(field),
         read_only=is_order or not field.editable or bool(getattr(field, "generated", False)),
-        fixed=field.primary_key,
+        fixed=field.primary_key or is_fixed,
         target=target._meta.label if isinstance(target, type) else None,
     )

@@ -199,14 +199,21 @@ class _Reader:
                 self._outside.refer(at, column, given)
 
     def _other(self, at: _At, name: str, value: Json) -> None:
-        """Take a name that is none of a node's own: a parental key, which its place says, too."""
+        """Take a name that is none of a node's own: a parental key, which its place says, too.
+
+        The link to the row of a second model that is inherited from is as the primary key is.
+        """
         name, model = name[:64], self.cluster.models[at.type_name]
         column: Any = next((c for c in model._meta.concrete_fields if c.name == name), None)
+        if column is not None and getattr(column.remote_field, "parent_link", False):
+            return
         if not isinstance(column, ParentalKey):
             self._wrong(at, f"“{name}” is neither a field nor a relation of {at.type_name}.", name)
             return
         if at.relation is None or at.relation.parent_field != name or value is None:
             return
+        if not column.target_field.primary_key:
+            return  # what it refers to is the node above's to say
         try:
             parent = given_value(column, value)
         except ValidationError:

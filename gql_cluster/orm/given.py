@@ -44,8 +44,14 @@ def is_filled_at_save(field: Any, *, is_new: bool) -> bool:
     return bool(
         getattr(field, "generated", False)
         or getattr(field, "auto_now", False)
-        or (is_new and getattr(field, "auto_now_add", False))
+        or (is_new and (getattr(field, "auto_now_add", False) or _fills_itself(field)))
     )
+
+
+def _fills_itself(field: AnyField) -> bool:
+    """Tell whether nobody edits a field and its own class, none of Django's, prepares the save."""
+    owner = next(cls for cls in type(field).__mro__ if "pre_save" in vars(cls))
+    return not field.editable and not owner.__module__.startswith("django.")
 
 
 def is_made_anew(field: AnyField) -> bool:

@@ -143,7 +143,11 @@ def plain_rows(
 def rows(
     cluster: Cluster, type_name: str, queryset: QuerySet[Any], *extra: str
 ) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Yield a queryset's rows, each with its node type, which may be a kind of that one."""
+    """Yield a queryset's rows, each with its node type, which may be a kind of that one.
+
+    `extra` foreign keys are given by the primary key of the row that they refer to, whatever
+    column that is by.
+    """
     base = cluster.models[type_name]
     below = [(name, path_to(base, kind)) for kind, name in cluster.kinds(type_name).items()]
     return _rows(cluster, [*below, (type_name, "")], type_name, queryset, extra)
@@ -162,11 +166,15 @@ def _rows(
     for name, path in types:
         kind = cluster.models[name]
         held: list[tuple[str, str]] = []
-        for each in (*cluster.spec.nodes[name].fields, *extra):
+        for each in cluster.spec.nodes[name].fields:
             field: Any = kind._meta.get_field(each)
             column = column_path(base, kind, field)
             columns[column] = row_encoder(field)
             held.append((each, column))
+        for each in extra:
+            key: Any = base._meta.get_field(each)
+            columns[f"{each}__pk"] = row_encoder(pk_field(key.related_model))
+            held.append((each, f"{each}__pk"))
         marker = f"{path}__pk" if path else "pk"
         columns.setdefault(marker, columns["pk"])
         readers.append((name, marker, held))

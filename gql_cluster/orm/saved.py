@@ -98,11 +98,23 @@ class _Reader:
             model = self._cluster.models[name]
             # All rows, as the models' own save() has it: a manager may hide some.
             queryset = model._base_manager.using(self._using).order_by("pk")
+            queryset = queryset.select_related(*self._named_otherwise(name))
             if self._lock:
                 queryset = queryset.select_for_update(of=_with_parents(model))
             key_of = encoder(pk_field(model))
             for instance in queryset.filter(pk__in=[decode_pk(model, pk) for pk in found]):
                 yield found[key_of(instance.pk)].key, instance
+
+    def _named_otherwise(self, type_name: str) -> list[str]:
+        """Return the parental keys of a node type that refer to no primary key."""
+        model = self._cluster.models[type_name]
+        fields: list[Any] = [
+            model._meta.get_field(relation.parent_field)
+            for spec in self._cluster.spec.nodes.values()
+            for relation in spec.relations.values()
+            if relation.child == type_name
+        ]
+        return [field.name for field in fields if not field.target_field.primary_key]
 
     def _parent_of(self, node: Node, row: Model) -> str | None:
         """Return the key of the node that a row is below now."""
@@ -111,7 +123,7 @@ class _Reader:
         if relation is None or above is None:
             return None
         field: Any = row._meta.get_field(relation.parent_field)
-        pk = encode(field, getattr(row, field.attname))
+        pk = encode(pk_field(field.related_model), _pk_above(row, field))
         return above.key if pk == above.pk else node_key(above.type, pk)
 
     def _as_nodes(
@@ -178,7 +190,11 @@ class _Reader:
         queryset = (
             model._default_manager.using(self._using)
             .filter(
-                **{relation.parent_field: decode_pk(self._cluster.models[above.type], above.pk)}
+                **{
+                    f"{relation.parent_field}__pk": decode_pk(
+                        self._cluster.models[above.type], above.pk
+                    )
+                }
             )
             .order_by(*(model._meta.ordering or ()), "pk")
         )
@@ -223,6 +239,13 @@ def _with_parents(model: type[Model]) -> tuple[str, ...]:
         paths.append("__".join(above))
         link = link.related_model._meta.pk
     return tuple(paths)
+
+
+def _pk_above(row: Model, field: Any) -> Any:
+    if field.target_field.primary_key:
+        return getattr(row, field.attname)
+    above = getattr(row, field.name)
+    return None if above is None else above.pk
 
 
 def encode_fields(cluster: Cluster, type_name: str, instance: Model) -> dict[str, Json]:

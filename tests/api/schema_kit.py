@@ -9,7 +9,7 @@ from gql_cluster.service.engine import Caller
 from schema.bands.models import Band, Genre
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from gql_cluster.api.schema import Schema
 
@@ -46,7 +46,7 @@ class Client:
         result = await self.send(query, **variables)
         return [error.extensions["code"] for error in result.errors or ()]
 
-    async def stream(self, query: str, **variables: Any) -> AsyncIterator[Any]:
+    async def stream(self, query: str, **variables: Any) -> AsyncGenerator[Any, None]:
         """Yield the results of a subscription."""
         source = await self.schema.subscribe(
             query, variable_values=variables, context_value=self.context

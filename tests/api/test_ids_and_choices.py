@@ -6,11 +6,15 @@ from enum import Enum
 import pytest
 from django.db import models
 from django.test.utils import isolate_apps
+from strawberry import auto
 from strawberry.types.enum import StrawberryEnumDefinition
 
+import gql_cluster
 from gql_cluster.api.choices import enum_of
 from gql_cluster.api.ids import DraftId, GlobalId, NodeId, SavedId, parse
 from schema.bands.models import Band, BandMember
+from tests.festival import places
+from tests.shapes import models as small
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,24 @@ def test_member_names_are_names_of_graphql() -> None:
         "_10": 10,
         "ONE_2": 11,
     }
+
+
+async def test_models_of_one_name_have_enums_of_their_own() -> None:
+    """In one schema, once one of them is declared under another name."""
+
+    @gql_cluster.type(small.Team, name="Squad")
+    class Squad:
+        status: auto
+
+    @gql_cluster.type(small.Logbook, name="Logbook")
+    class Logbook:
+        teams: list[Squad]
+
+    schema = gql_cluster.Schema(clusters=[Logbook, places.Team])
+    sdl = schema.as_str()
+    await schema.engine.aclose()
+    assert "enum ShapesTeamStatus {" in sdl
+    assert "enum FestivalTeamStatus {" in sdl
 
 
 def _definition(enum: type[Enum]) -> StrawberryEnumDefinition:

@@ -1,0 +1,1 @@
+"""Clusters of every shape: a table of root models, and one walk through each of them."""

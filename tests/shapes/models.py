@@ -1,0 +1,254 @@
+"""Small clusters, one a peculiarity. Nothing here knows of gql_cluster."""
+
+# ruff: noqa: DJ008 - no person looks at these
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.db import models
+from django.db.models import F
+from modelcluster.fields import ParentalKey, ParentalManyToManyField
+from modelcluster.models import ClusterableModel
+
+
+class Plain(ClusterableModel):
+    """A root with nothing below it."""
+
+    name = models.CharField(max_length=40)
+    note = models.TextField(blank=True)
+
+
+class Region(models.Model):
+    """Outside of the leagues."""
+
+    name = models.CharField(max_length=40)
+
+
+class League(ClusterableModel):
+    """A root with several kinds of children, in every kind of order."""
+
+    name = models.CharField(max_length=40)
+
+
+class Match(models.Model):
+    """A child in the order of what it refers to."""
+
+    league = ParentalKey(League, on_delete=models.CASCADE, related_name="matches")
+    region = models.ForeignKey(Region, models.PROTECT, null=True, blank=True, related_name="+")
+    title = models.CharField(max_length=40)
+
+    class Meta:
+        ordering: ClassVar[list[Any]] = ["region__name", "-title"]
+
+
+class Fee(models.Model):
+    """A child in the order of an expression."""
+
+    league = ParentalKey(League, on_delete=models.CASCADE, related_name="fees")
+    amount = models.DecimalField(max_digits=6, decimal_places=2, null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[Any]] = [F("amount").desc(nulls_last=True)]
+
+
+class Rule(models.Model):
+    """A child in no order, under the name that Django gives the relation."""
+
+    league = ParentalKey(League, on_delete=models.CASCADE)
+    text = models.TextField()
+
+
+class Section(ClusterableModel):
+    """A root whose children are of its own model, and theirs."""
+
+    parent = ParentalKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="sections"
+    )
+    title = models.CharField(max_length=40)
+
+
+class Logbook(ClusterableModel):
+    """A root with tables and columns of other names."""
+
+    title = models.CharField(max_length=40, db_column="heading")
+
+    class Meta:
+        db_table = "shapes_log"
+
+
+class Page(models.Model):
+    """A page of a logbook."""
+
+    logbook = ParentalKey(
+        Logbook, on_delete=models.CASCADE, related_name="pages", db_column="book_id"
+    )
+    text = models.TextField()
+
+    class Meta:
+        db_table = "shapes_sheet"
+
+
+class Team(models.Model):
+    """A child that is called as a model of another app, with a choice that is called alike."""
+
+    logbook = ParentalKey(Logbook, on_delete=models.CASCADE, related_name="teams")
+    status = models.CharField(max_length=1, choices=[("a", "Active"), ("o", "Out")], default="a")
+
+
+class Ledger(ClusterableModel):
+    """A root whose table is somebody else's: that of the logbooks."""
+
+    title = models.CharField(max_length=40, db_column="heading")
+
+    class Meta:
+        managed = False
+        db_table = "shapes_log"
+
+
+class Leaf(models.Model):
+    """A child whose table is somebody else's."""
+
+    ledger = ParentalKey(
+        Ledger, on_delete=models.CASCADE, related_name="leaves", db_column="book_id"
+    )
+    text = models.TextField()
+
+    class Meta:
+        managed = False
+        db_table = "shapes_sheet"
+
+
+class Gallery(ClusterableModel):
+    """A root with a file."""
+
+    plan = models.FileField(upload_to="plans", blank=True)
+    cover = models.ImageField(upload_to="covers", null=True, blank=True)
+
+
+class Picture(models.Model):
+    """A child with an image."""
+
+    gallery = ParentalKey(Gallery, on_delete=models.CASCADE, related_name="pictures")
+    image = models.ImageField(upload_to="pictures")
+
+
+class Citizen(ClusterableModel):
+    """A root with one child at most, and one whose key is a column of its own."""
+
+    name = models.CharField(max_length=40)
+
+
+class Passport(models.Model):
+    """The one of its citizen."""
+
+    citizen = ParentalKey(Citizen, on_delete=models.CASCADE, related_name="passports")
+    number = models.CharField(max_length=20, primary_key=True)
+    issued = models.DateField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["citizen"], name="one_passport_of_a_citizen"),
+        ]
+
+
+class Country(ClusterableModel):
+    """A root whose children name it by another column than its primary key."""
+
+    code = models.CharField(max_length=9, unique=True)
+    name = models.CharField(max_length=40)
+
+
+class Town(ClusterableModel):
+    """A child that refers to a column of its parent, with children that do so in turn."""
+
+    country = ParentalKey(Country, on_delete=models.CASCADE, related_name="towns", to_field="code")
+    number = models.IntegerField(unique=True)
+    twins = models.ManyToManyField(Region, blank=True, related_name="+")
+
+
+class Street(models.Model):
+    """A grandchild."""
+
+    town = ParentalKey(Town, on_delete=models.CASCADE, related_name="streets", to_field="number")
+    name_1 = models.CharField(max_length=40)
+    name_2nd = models.CharField(max_length=40, blank=True)
+
+
+class Listed(models.Model):
+    """What is on a list, whatever list: its key to that is inherited."""
+
+    catalogue = ParentalKey(
+        "shapes.Catalogue", on_delete=models.CASCADE, related_name="%(class)s_entries"
+    )
+    sort_order = models.IntegerField(null=True, blank=True, editable=False)
+    sort_order_field = "sort_order"
+
+    class Meta:
+        abstract = True
+        ordering: ClassVar[list[Any]] = ["sort_order"]
+
+
+class Kept(models.Manager["Catalogue"]):
+    """Finds what is not hidden."""
+
+    def get_queryset(self) -> models.QuerySet[Catalogue]:
+        """Leave the hidden out."""
+        return super().get_queryset().filter(hidden=False)
+
+
+class Catalogue(ClusterableModel):
+    """A root whose manager has a name of its own, and whose fields are called as others' are."""
+
+    number = models.SmallAutoField(primary_key=True)
+    type = models.CharField(max_length=40)
+    info = models.CharField(max_length=40, blank=True)
+    data = models.CharField(max_length=40, blank=True)
+    errors = models.CharField(max_length=40, blank=True)
+    filters = models.CharField(max_length=40, blank=True)
+    ordering = models.CharField(max_length=40, blank=True)
+    set = models.CharField(max_length=40, blank=True)
+    changes = models.IntegerField(null=True, blank=True)
+    version = models.IntegerField(default=1)
+    cluster = models.BooleanField(default=False)
+    root = models.FloatField(null=True, blank=True)
+    hidden = models.BooleanField(default=False, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    kinds = ParentalManyToManyField("contenttypes.ContentType", blank=True, related_name="+")
+    payers = ParentalManyToManyField("clusters.Customer", blank=True, related_name="+")
+
+    kept = Kept()
+
+
+class Volume(Listed):
+    """An entry about anything."""
+
+    position = models.CharField(max_length=40, help_text="On which shelf it is.")
+    move = models.CharField(max_length=40, blank=True)
+    kind = models.ForeignKey("contenttypes.ContentType", models.CASCADE, null=True, blank=True)
+    object_id = models.PositiveIntegerField(null=True, blank=True)
+    about = GenericForeignKey("kind")
+
+
+class Film(Listed, ClusterableModel):
+    """An entry with entries below."""
+
+    title = models.CharField(max_length=40, unique=True)
+    payers = models.ManyToManyField("clusters.Customer", blank=True, related_name="+")
+
+
+class Scene(models.Model):
+    """Below an entry."""
+
+    film = ParentalKey(Film, on_delete=models.CASCADE, related_name="set")
+    text = models.TextField()
+
+
+class Atlas(Catalogue):
+    """A table below whose link has a name of its own."""
+
+    above = models.OneToOneField(Catalogue, models.CASCADE, parent_link=True, primary_key=True)
+    scale = models.IntegerField(default=1)
