@@ -25,10 +25,14 @@ from gql_cluster.orm.kinds import generic_relations
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What is made of a model: a type or an interface, and the interfaces that it implements."""
+    """What is made of a model: a type or an interface, and the interfaces that it implements.
+
+    What models of `declared` ones have, these show or hide.
+    """
 
     name: str
     bases: tuple[type[Any], ...] = ()
+    declared: tuple[type[Any], ...] = ()
     is_interface: bool = False
 
 
@@ -59,7 +63,7 @@ def node_mirror(
     A generic relation is a list of what is saved.
 
     `names` are those of all types; `namespace` is where types are found by name once the
-    schema is built. What a base of it mirrors is the base's to show or to hide.
+    schema is built.
     """
     model = cluster.models[node.name]
     above = _above(shape)
@@ -106,10 +110,10 @@ def own_mirror(model: type[Model], interface_: type[Any]) -> type[Any]:
 
 
 def _above(shape: Shape) -> set[str]:
-    """Return the names of what the bases of a type mirror."""
+    """Return the names of what the declared interfaces of a type decide on."""
     return {
         name
-        for base in shape.bases
+        for base in shape.declared
         for field in base.__strawberry_django_definition__.model._meta.get_fields()
         for name in (field.name, getattr(field, "get_accessor_name", lambda f=field: f.name)())
     }

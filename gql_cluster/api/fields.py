@@ -30,7 +30,7 @@ from gql_cluster.api.drafted import Ask
 from gql_cluster.api.rows import Rows
 from gql_cluster.orm.codec import encoder, is_coded
 from gql_cluster.orm.instance import bound
-from gql_cluster.orm.kinds import tag_names, tags_named
+from gql_cluster.orm.kinds import generic_relations, tag_names, tags_named
 from gql_cluster.service.view import View
 
 Found = TypeVar("Found", bound="QuerySet[Any]")
@@ -130,6 +130,22 @@ class MirrorField(StrawberryDjangoField):
         kwargs: dict[str, Any],
     ) -> Any:
         """Return the field's value, or an awaitable of it."""
+        if source is not None and self.is_mirrored and self._is_generic(type(source)):
+            # Its manager looks up a content type, which may be a query, as soon as it is made.
+            return django_resolver(self._result, qs_hook=None)(source, info, args, kwargs)
+        return self._result(source, info, args, kwargs)
+
+    def _is_generic(self, model: type[Model]) -> bool:
+        name = self.django_name or self.python_name
+        return any(each.name == name for each in generic_relations(model))
+
+    def _result(
+        self,
+        source: Model | None,
+        info: strawberry.Info | None,
+        args: list[Any],
+        kwargs: dict[str, Any],
+    ) -> Any:
         if source is None or info is None or not self.is_mirrored:
             result = super().get_result(source, info, args, kwargs)
         elif (at := bound(source)) is not None:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
+from graphql import GraphQLResolveInfo, get_named_type
 
 from gql_cluster.orm.inheritance import concrete
 
@@ -15,13 +16,18 @@ else:
     _Base = QuerySet
 
 
-def object_type_of(obj: object, info: Any) -> type[Any] | None:
-    """Return the type that mirrors an object's model, or the nearest above; None where none does.
+def object_type_of(obj: object, info: GraphQLResolveInfo[Any]) -> type[Any] | None:
+    """Return the type that a field gives of an object; None where the schema has none.
 
-    That is, among the types of the schema that answers.
+    It is that of the object's model, or of the nearest above: of those that implement the field's
+    interface, if that is one of ours.
     """
     registry = _registry(info)
-    found: type[Any] | None = None if registry is None else registry.object_of(type(obj))
+    if registry is None:
+        return None
+    found: type[Any] | None = registry.object_of(
+        type(obj), registry.interface_named(get_named_type(info.return_type).name)
+    )
     return found
 
 

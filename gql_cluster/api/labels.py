@@ -35,7 +35,7 @@ def label_field(column: AnyField) -> LabelField:
 class LabelField(MirrorField):
     """The label of a choice, of a saved object as of a draft's instance."""
 
-    def __init__(self, *, column: str, **options: Any) -> None:
+    def __init__(self, *, column: str = "", **options: Any) -> None:
         """`column` has the choice."""
         super().__init__(**options)
         self.column = column

@@ -44,6 +44,7 @@ class Registry:
         """Take the root models, or the types declared for them."""
         self._interfaces: dict[type[Model], type[Any]] = {}
         self._objects: dict[type[Model], type[Any]] = {}
+        self._declared: set[type[Any]] = set()
         self.clusters: dict[str, Cluster] = {}
         _require_classes(clusters)
         declared = [each for each in clusters if not issubclass(each, Model)]
@@ -53,6 +54,7 @@ class Registry:
             self._describe(each if issubclass(each, Model) else _model_of(each))
         self._names = self._all_names()
         self._make_bare()
+        self._by_name = {self._names[model]: each for model, each in self._interfaces.items()}
         _MADE.add(self)
 
     def columns(self) -> Iterator[AnyField]:
@@ -77,9 +79,17 @@ class Registry:
         """
         return self._interfaces.get(model) or self._objects[model]
 
-    def object_of(self, model: type[Any]) -> type[Any] | None:
-        """Return the type of an object of a model: the model's own, or the nearest above."""
-        return next((self._objects[each] for each in model.__mro__ if each in self._objects), None)
+    def object_of(self, model: type[Any], interface: type[Any] | None = None) -> type[Any] | None:
+        """Return the type of an object of a model: the model's own, or the nearest above.
+
+        That is, of those that implement an interface, if one is given.
+        """
+        found = (self._objects[each] for each in model.__mro__ if each in self._objects)
+        return next((each for each in found if not interface or issubclass(each, interface)), None)
+
+    def interface_named(self, name: str) -> type[Any] | None:
+        """Return the interface that mirrors a model and has a GraphQL name."""
+        return self._by_name.get(name)
 
     def kinds_of(self, model: type[Model]) -> Sequence[type[Model]]:
         """Return the models whose types implement a model's interface, none where it has none."""
@@ -117,6 +127,7 @@ class Registry:
             if each not in seen:
                 seen.add(each)
                 definition = get_object_definition(each, strict=True)
+                self._declared.add(each)
                 found = self._interfaces if definition.is_interface else self._objects
                 found.setdefault(_model_of(each), each)
                 waiting += [*_interfaces_of(each), *_types_below(each)]
@@ -219,13 +230,15 @@ class Registry:
         *,
         is_interface: bool,
     ) -> type[Any]:
+        stored = model._meta.concrete_model or model
         above = [
             type_
             for parent, type_ in self._interfaces.items()
-            if parent is not model and model in kinds(parent)
+            if parent is not model and stored in (parent, *kinds(parent))
         ]
         shape = Shape(
             name=self._names[model],
+            declared=tuple(each for each in above if each in self._declared),
             # Each brings those above itself.
             bases=tuple(
                 each

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.apps import apps
-from graphql import GraphQLObjectType, get_named_type
+from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type
 from modelcluster.models import ClusterableModel
 from strawberry.utils.str_converters import to_camel_case as camel
 
@@ -34,7 +34,7 @@ def children() -> set[type[Model]]:
 def shown(schema: gql_cluster.Schema, model: type[Model]) -> dict[str, str]:
     """Return the fields of a model's type with the names of their types."""
     type_ = schema._schema.type_map[model.__name__]  # noqa: SLF001 - as it is built
-    assert isinstance(type_, GraphQLObjectType)
+    assert isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
     return {name: get_named_type(field.type).name for name, field in type_.fields.items()}
 
 

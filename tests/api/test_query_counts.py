@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from graphql import GraphQLObjectType, get_named_type, is_leaf_type
+from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_leaf_type
 from graphql.type import is_list_type, is_non_null_type, is_required_argument
 from strawberry.utils.str_converters import to_camel_case as camel
 
@@ -16,6 +16,7 @@ from schema import schema
 from schema.bands.models import Band
 from schema.films.models import Movie
 from schema.people.models import Group
+from schema.places.models import Bar, Place, Restaurant
 from schema.posts.models import Blog
 from tests.api.samples_kit import counted
 from tests.shapes.plain import Twin
@@ -35,17 +36,23 @@ SHAPES = {
     "Movie": Shape(model=Movie),
     "Group": Shape(model=Group, give=GROUPS),
     "Blog": Shape(model=Blog, give=POSTS),
+    "Place": Shape(model=Place),
+    "Restaurant": Shape(model=Restaurant, ordered={"Dish": "position"}),
+    "Bar": Shape(model=Bar),
 }
 DEEPEST = 3
 Path = tuple[str, ...]
 OF_THE_ENGINE = {"drafts", "commits"}
 
 
-def node_type(type_: Any) -> GraphQLObjectType | None:
+Listed = GraphQLObjectType | GraphQLInterfaceType
+
+
+def node_type(type_: Any) -> Listed | None:
     """Return what a field lists, by itself or page by page; None for any other field."""
     inner = type_.of_type if is_non_null_type(type_) else type_
     named = get_named_type(type_)
-    if is_list_type(inner) and isinstance(named, GraphQLObjectType):
+    if is_list_type(inner) and isinstance(named, Listed):
         return named
     if isinstance(named, GraphQLObjectType) and named.name.endswith("Connection"):
         edge: Any = get_named_type(named.fields["edges"].type)
@@ -54,7 +61,7 @@ def node_type(type_: Any) -> GraphQLObjectType | None:
     return None
 
 
-def lists(type_: GraphQLObjectType, depth: int) -> Iterator[Path]:
+def lists(type_: Listed, depth: int) -> Iterator[Path]:
     """Yield the paths of all lists from a type on."""
     for name, field in type_.fields.items():
         listed = node_type(field.type)
@@ -66,7 +73,7 @@ def lists(type_: GraphQLObjectType, depth: int) -> Iterator[Path]:
                 yield (name, *below)
 
 
-def asked(type_: GraphQLObjectType, path: Path, *, is_whole: bool = True) -> str:
+def asked(type_: Listed, path: Path, *, is_whole: bool = True) -> str:
     """Return the selection of a path: at each step all but the lists that are not on the path.
 
     Unless it `is_whole`, each list is ordered, and the first two of it are asked for.
@@ -87,14 +94,14 @@ def asked(type_: GraphQLObjectType, path: Path, *, is_whole: bool = True) -> str
 
 
 @cache
-def own(type_: GraphQLObjectType) -> tuple[str, ...]:
+def own(type_: Listed) -> tuple[str, ...]:
     """Return all of a type but its lists: columns, what is worked out, what it refers to."""
     chosen = []
     for name, field in type_.fields.items():
         named = get_named_type(field.type)
         if is_leaf_type(named):
             chosen.append(name)
-        elif node_type(field.type) is None and isinstance(named, GraphQLObjectType):
+        elif node_type(field.type) is None and isinstance(named, Listed):
             chosen.append(f"{name} {{ pk }}")
     return tuple(chosen)
 
@@ -112,6 +119,9 @@ PATHS = list(lists(QUERY, DEEPEST))
 def make(transactional_db: None) -> Any:  # noqa: ARG001
     """Return what saves some more of each root, each with two or three in each list."""
     planners = {name: Planner(shape, shape.values()) for name, shape in SHAPES.items()}
+    for number, planner in enumerate(planners.values()):
+        # No two kinds of places are called alike.
+        planner.values.numbers = iter(range(number * 1000, (number + 1) * 1000))
 
     def save(count: int) -> None:
         for planner in planners.values():
@@ -141,8 +151,11 @@ def expected(path: Path) -> int:
     for name, below in zip(path, [*path[1:], ""], strict=True):
         type_ = node_type(type_.fields[name].type) or type_
         count += 1
-        # Tags; and the stars of the reviews, unless these are asked for anyway.
+        # Tags; and the stars of the reviews or the open days, unless they are asked for anyway.
         count += type_.name == "Post" or (type_.name == "Movie" and "reviews" not in below)
+        count += type_.name in {"Place", "Restaurant", "Bar"} and "hours" not in below
+        # The place that they are of, which is looked up as what it is.
+        count += type_.name in {"Hours", "Dish", "Drink"}
     return count
 
 
@@ -197,7 +210,7 @@ def is_within(model: Any, path: Path) -> bool:
     return True
 
 
-def drafted(type_: GraphQLObjectType, path: Path) -> str:
+def drafted(type_: Listed, path: Path) -> str:
     """Return the selection of a path, of columns alone."""
     name, *rest = path
     listed = node_type(type_.fields[name].type)

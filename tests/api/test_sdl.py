@@ -108,7 +108,7 @@ def is_like(where: str, known: set[str]) -> bool:
     if type_name.endswith("Draft"):
         return f"Draft.{field}" in known
     models = {"Sample": "Specimen", "CreditNote": "Invoice"}
-    model = type_name.removesuffix("Input").removesuffix("Fields")
+    model = type_name.removeprefix("Plain").removesuffix("Input").removesuffix("Fields")
     return f"{models.get(model, model)}.{field}" in known
 
 
