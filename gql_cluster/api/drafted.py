@@ -62,7 +62,8 @@ def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a
             return _members_of_children(ask, *by_children, arguments)
         return _of_the_database(ask, name)
     if isinstance(column, ForeignKey) and name == column.name:
-        return _foreign(ask, column)
+        is_within = name in spec.fields and bool(spec.fields[name].nodes)
+        return _within(ask, column) if is_within else _foreign(ask, column)
     # A value may be missing here that the database is to fill in at save.
     is_missing = isinstance(ask.source.__dict__.get(column.attname), DatabaseDefault | None)
     return None if is_missing else AS_SAVED
@@ -85,6 +86,8 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
         default=() if relation.order_field else model._meta.ordering or (),
     )
     pagination = arguments.get("pagination")
+    if selection:
+        await view.load_referred(nodes)
     if not selection or not nodes:
         return [_child(view, relation, node) for node in page(nodes, pagination)]
     children = [_child(view, relation, node) for node in nodes]
@@ -113,6 +116,18 @@ def _child(view: View, relation: RelationSpec, node: Node) -> Model:
     if relation.order_field is not None:
         _numbered(view, relation, node, instance)
     return instance
+
+
+async def _within(ask: Ask, column: Any) -> Model | None:
+    """Return the node of the draft that a foreign key refers to, else what is saved."""
+    view = ask.view
+    await view.load_referred([ask.node])
+    target = view.target(ask.node, column.name)
+    if target is None:
+        saved = _foreign(ask, column)
+        return None if saved is None else await saved
+    seen = await _visible(ask, [target], view.cluster.models[target.type])
+    return view.instance(target) if seen else None
 
 
 def _number(ask: Ask, relation: RelationSpec) -> Any:

@@ -12,7 +12,7 @@ from django.db.models import FileField, Model
 from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
 
-from gql_cluster.api.names import InputNames, own_name, writable
+from gql_cluster.api.names import InputNames, key_name, own_name, writable
 from gql_cluster.api.scalars import describe_field, scalar_of
 from gql_cluster.domain.change import End
 from gql_cluster.domain.spec import NodeSpec, RelationSpec
@@ -268,6 +268,15 @@ def _fields(cluster: Cluster, type_name: str, *, is_new: bool) -> dict[str, _Mem
             description=describe_field(field),
             graphql_name="pk" if field.primary_key else None,
         )
+        by_key = key_name(spec, each)
+        if by_key is not None:
+            found[by_key] = _Member(
+                type=strawberry.ID,
+                description=(
+                    f"{describe_field(field)}: the key of a node of this draft, "
+                    "in place of a primary key."
+                ),
+            )
     return found
 
 

@@ -152,7 +152,8 @@ class _Editor(NodeEditor):
     ) -> Node:
         key = ROOT_KEY if parent is None else self._free_key(new.key, path)
         below = path if parent is None else (*path, key)
-        values = self._checked(spec, new.values, key, below, is_new=True)
+        given = self._resolved(spec, key, new.values)
+        values = self._checked(spec, given, key, below, is_new=True)
         blank: dict[str, Json] = dict.fromkeys(spec.fields)
         node = Node(
             key=key,

@@ -16,8 +16,10 @@ class FieldSpec:
 
     `nullable` tells whether a draft may hold null in it: where the database does, and where
     the database requires a value that the draft may lack as yet. `target` is the label of
-    the model that a foreign key points to. `read_only` fields are never taken from a client,
-    `fixed` ones only until the node is saved.
+    the model that a foreign key points to, and `nodes` are the node types of this cluster that
+    are of that model: to these it may refer by their key in the draft. `holds_pk` tells whether
+    it holds its target's primary key, and no other field of it. `read_only` fields are never
+    taken from a client, `fixed` ones only until the node is saved.
     """
 
     name: str
@@ -25,6 +27,8 @@ class FieldSpec:
     read_only: bool = False
     fixed: bool = False
     target: str | None = None
+    nodes: frozenset[str] = frozenset()
+    holds_pk: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -187,7 +187,7 @@ class _Work:
         return len(path_to(self._family.snapshot.node, self._node(key)))
 
     def _write_over(self) -> None:
-        plan = self._plan
+        plan, cluster = self._plan, self._family.cluster
         merged = Merged(self._family, plan, self._written, self._using)
         counted = self._numbers()
         saved = {**plan.ancestors, **{key: mine for key, (_, mine) in plan.updated.items()}}
@@ -198,8 +198,6 @@ class _Work:
                 saved.setdefault(key, node)
         for key, node in sorted(saved.items(), key=lambda item: self._depth(item[0])):
             instance = self._now.instances[key]
-            self._family.adopt(node, instance)
-            attach(instance, self._family.cluster, node, self._family, merged.related)
             relation = self._family.relation_of(node)
             if relation is not None:
                 setattr(instance, relation.parent_field, self._family.parent(node))
@@ -207,9 +205,12 @@ class _Work:
                 base, mine = plan.updated[key]
                 changed = {n: v for n, v in mine.fields.items() if v != base.fields.get(n)}
                 set_values(instance, changed)
+            self._family.adopt(node, instance)
+            attach(instance, cluster, node, self._family, merged)
             self._written[key] = instance
         for key, node in plan.added.items():
-            self._written[key] = self._family.instance(node)
+            instance = self._written[key] = self._family.instance(node)
+            attach(instance, cluster, node, self._family, merged)
         for key, number in counted.items():
             relation = self._family.relation_of(self._node(key))
             if relation is not None and relation.order_field is not None:

@@ -212,7 +212,7 @@ def _node(
         name=names[model],
         label=model._meta.label,
         fields={
-            field.name: _field(field, is_order=field.name in ordered)
+            field.name: _field(field, names, is_order=field.name in ordered)
             for field in stored_fields(model)
             if not _is_parental(field, names)
         },
@@ -243,7 +243,7 @@ def _is_parental(field: AnyField, names: Mapping[type[Model], str]) -> bool:
     )
 
 
-def _field(field: AnyField, *, is_order: bool) -> FieldSpec:
+def _field(field: AnyField, names: Mapping[type[Model], str], *, is_order: bool) -> FieldSpec:
     target = field.related_model if isinstance(field, ForeignKey) else None
     return FieldSpec(
         name=field.name,
@@ -251,4 +251,14 @@ def _field(field: AnyField, *, is_order: bool) -> FieldSpec:
         read_only=is_order or not field.editable or bool(getattr(field, "generated", False)),
         fixed=field.primary_key,
         target=target._meta.label if isinstance(target, type) else None,
+        nodes=_nodes_within(field, names),
+        holds_pk=not isinstance(field, ForeignKey) or field.target_field.primary_key,
     )
+
+
+def _nodes_within(field: AnyField, names: Mapping[type[Model], str]) -> frozenset[str]:
+    """Return the node types that a foreign key of this cluster can refer to, as Django has it."""
+    if not isinstance(field, ForeignKey) or field.primary_key:
+        return frozenset()
+    target: Any = field.remote_field.model._meta.concrete_model
+    return frozenset(name for model, name in names.items() if issubclass(model, target))

@@ -1,4 +1,4 @@
-"""A saved node's relations with the draft laid over them, as its own methods find them.
+"""What is around a node that is written, as its own methods find it: the draft over what is saved.
 
 What others saved since the base is among it: an overridden `save()` that adds up its children
 adds up those that there will be.
@@ -7,11 +7,13 @@ adds up those that there will be.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from django.db.models import Model
 
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
+from gql_cluster.domain.reference import key_in
 from gql_cluster.orm.codec import encoder, pk_field
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import in_model_order, node_key
@@ -36,8 +38,29 @@ class Merged:
 
     def related(self, node: Node, name: str) -> list[Model]:
         """Return the instances of a child relation, or of what is deferred for a set."""
+        if node.key in self._plan.added:
+            return self._family.related(node, name)
         found = set_behind(self._family.cluster.models[node.type], name)
         return self._children(node, name) if found is None else self._members(node, found)
+
+    def referred(self, node: Node, name: str) -> Model | None:
+        """Return the instance of the written node that a foreign key refers to.
+
+        None is for what the commit does not write: the database has it as it is now.
+        """
+        value = node.fields[name]
+        key = key_in(value)
+        if key is not None:
+            return self._written.get(key) or self._family.referred(node, name)
+        field = self._family.cluster.spec.nodes[node.type].fields[name]
+        keys = (self._saved.get((each, value)) for each in field.nodes if field.holds_pk)
+        return next((self._written[key] for key in keys if key is not None), None)
+
+    @cached_property
+    def _saved(self) -> Mapping[tuple[str, Json], str]:
+        """The written nodes that are saved already, by type and primary key."""
+        nodes = (self._family.snapshot.node(key) for key in self._written)
+        return {(node.type, node.pk): node.key for node in nodes if node and node.pk is not None}
 
     def _children(self, node: Node, name: str) -> list[Model]:
         cluster = self._family.cluster

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gql_cluster.domain.reference import reference_to, references
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.codec import defaults, pk_field
 from gql_cluster.service.engine import new_key
@@ -22,8 +23,9 @@ def unsaved(cluster: Cluster, nodes: Iterable[Node], exclude: Iterable[Path] = (
     """Return copies of nodes as of a cluster that was never saved, under new keys.
 
     `exclude` leads by relations to a field or a set, which then holds what a new object does, or
-    to a relation, which is left empty. Primary keys are new at every level. Else values are
-    copied as they are, unique ones too: a commit tells where they clash.
+    to a relation, which is left empty. Primary keys are new at every level. What refers to a node
+    by its key refers to that node's copy, to nothing where there is none. Else values are copied
+    as they are, unique ones too: a commit tells where they clash.
     """
     left_out: dict[Path, set[str]] = defaultdict(set)
     for *above, name in exclude:
@@ -58,4 +60,14 @@ def unsaved(cluster: Cluster, nodes: Iterable[Node], exclude: Iterable[Path] = (
                 version=0,
             )
         )
-    return copies
+    return [_referring(cluster, node, keys) for node in copies]
+
+
+def _referring(cluster: Cluster, node: Node, keys: Mapping[str, str]) -> Node:
+    named = dict(references(cluster.spec.nodes[node.type], node.fields))
+    if not named:
+        return node
+    renamed = {
+        name: reference_to(keys[key]) if key in keys else None for name, key in named.items()
+    }
+    return replace(node, fields={**node.fields, **renamed})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -16,10 +16,11 @@ from gql_cluster.domain.delta import Delta
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import numbers
-from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
+from gql_cluster.domain.reference import key_in, references
+from gql_cluster.domain.spec import ROOT_KEY, FieldSpec, RelationSpec
 from gql_cluster.domain.tree import Want, is_alive
 from gql_cluster.orm.instance import attach, make_instance
-from gql_cluster.orm.load import in_model_order
+from gql_cluster.orm.load import in_model_order, node_key
 from gql_cluster.orm.sets import members_of, set_behind
 from gql_cluster.service.shielded import shielded
 
@@ -62,6 +63,7 @@ class View:
         self._instances: dict[str, Model] = {}
         self._made: dict[str, asyncio.Future[Any]] = {}
         self._numbers: dict[tuple[str, str], dict[str, int]] = {}
+        self._renamed: Mapping[tuple[str, Json], str] | None = None
 
     @property
     def draft(self) -> Draft:
@@ -142,6 +144,25 @@ class View:
         root = self.snapshot.node(ROOT_KEY)
         return [] if root is None else [root, *await self.load_below([ROOT_KEY])]
 
+    async def load_referred(self, nodes: Iterable[Node]) -> None:
+        """See to it that `target` can tell what foreign keys of some nodes refer to."""
+        held = [
+            (field, value)
+            for node in nodes
+            for name, field in self.cluster.spec.nodes[node.type].fields.items()
+            if field.nodes and (value := node.fields.get(name)) is not None
+        ]
+        if not held:
+            return
+        await self.load_lines(key for each in held for key in self._candidates(*each))
+        if self._renamed is None and any(self._may_be_renamed(*each) for each in held):
+            # Not under the key that its primary key tells: then only all of them tell.
+            self._renamed = {
+                (node.type, node.pk): node.key
+                for node in await self.load_all()
+                if node.pk is not None
+            }
+
     async def once(self, name: str, make: Callable[[], Awaitable[T]]) -> T:
         """Return what `make` gives, made once a view however many ask for it at once."""
         if name not in self._made:
@@ -217,8 +238,11 @@ class View:
 
     def _make(self, node: Node) -> Model:
         saved = self.snapshot.copy.saved
-        if node.pk is None and node.key in saved:
-            node = replace(node, pk=saved[node.key])
+        if node.key in saved:
+            spec = self.cluster.spec.nodes[node.type]
+            named = [(n, key) for n, key in references(spec, node.fields) if key in saved]
+            pks = {name: saved[key] for name, key in named if spec.fields[name].holds_pk}
+            node = replace(node, pk=saved[node.key], fields={**node.fields, **pks})
         relation = self.relation_of(node)
         above = self.parent(node)
         if relation is None or above is None:
@@ -234,7 +258,62 @@ class View:
             self.cluster, node, self, parent=(relation.parent_field, above), number=number
         )
 
+    # What foreign keys refer to
+
+    def target(self, node: Node, name: str) -> Node | None:
+        """Return the node of this draft that a foreign key refers to, None where it is none.
+
+        It is named by its key or by its primary key, and has to be alive. Raises
+        `NotLoadedError`.
+        """
+        field, value = self.cluster.spec.nodes[node.type].fields[name], node.fields.get(name)
+        found = self._named(field, value)
+        if found is None and self._may_be_renamed(field, value):
+            if self._renamed is None:
+                raise NotLoadedError(name)
+            keys = (self._renamed.get((type_name, value)) for type_name in field.nodes)
+            found = next((self.snapshot.node(key) for key in keys if key is not None), None)
+        return found if found is not None and is_alive(self.snapshot.node, found) else None
+
+    def _candidates(self, field: FieldSpec, value: Json) -> Iterator[str]:
+        """Yield the keys that the node may have which a foreign key refers to."""
+        key = key_in(value)
+        if key is not None:
+            yield key
+        elif value is not None and field.holds_pk:
+            if self.cluster.name in field.nodes:
+                yield ROOT_KEY
+            yield from (node_key(type_name, value) for type_name in sorted(field.nodes))
+
+    def _named(self, field: FieldSpec, value: Json) -> Node | None:
+        for key in self._candidates(field, value):
+            found = self.snapshot.node(key)
+            if found is not None and (key == key_in(value) or found.pk == value):
+                return found
+        return None
+
+    def _may_be_renamed(self, field: FieldSpec, value: Json) -> bool:
+        """Tell whether only the whole draft tells of a primary key.
+
+        A node that the draft has added keeps its key when it is saved, if the draft stays open.
+        """
+        is_pk = value is not None and key_in(value) is None and field.holds_pk
+        was_edited = self.draft.version > 0 and not self.draft.is_new
+        return bool(field.nodes) and is_pk and was_edited and self._named(field, value) is None
+
     # The family of its instances
+
+    def referred(self, node: Node, name: str) -> Model | None:
+        """Return the instance that a model's own method finds behind a foreign key.
+
+        A node that is not loaded yet is loaded if the method runs in a thread.
+        """
+        try:
+            found = self.target(node, name)
+        except NotLoadedError:
+            async_to_sync(self.load_referred)([node])
+            found = self.target(node, name)
+        return None if found is None else self.instance(found)
 
     def parent(self, node: Node) -> Model | None:
         """Return the instance above a node."""
