@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from asgiref.sync import async_to_sync
@@ -13,6 +14,7 @@ from django.db.models import Model
 from gql_cluster.domain.brought import returned
 from gql_cluster.domain.copy import Copy, NotLoadedError, Snapshot
 from gql_cluster.domain.delta import Delta
+from gql_cluster.domain.draft import DraftState
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import numbers
@@ -237,7 +239,7 @@ class View:
         self._instances[node.key] = instance
 
     def _make(self, node: Node) -> Model:
-        saved = self.snapshot.copy.saved
+        saved = self._saved
         if node.key in saved:
             spec = self.cluster.spec.nodes[node.type]
             named = [(n, key) for n, key in references(spec, node.fields) if key in saved]
@@ -284,13 +286,22 @@ class View:
             if self.cluster.name in field.nodes:
                 yield ROOT_KEY
             yield from (node_key(type_name, value) for type_name in sorted(field.nodes))
+            yield from (key for key, pk in self._saved.items() if pk == value)
 
     def _named(self, field: FieldSpec, value: Json) -> Node | None:
         for key in self._candidates(field, value):
             found = self.snapshot.node(key)
-            if found is not None and (key == key_in(value) or found.pk == value):
+            if found is None or found.type not in field.nodes:
+                continue
+            if key == key_in(value) or value in {found.pk, self._saved.get(key)}:
                 return found
         return None
+
+    @cached_property
+    def _saved(self) -> Mapping[str, Json]:
+        """The primary keys that closing the draft has given, by key: its nodes are without."""
+        is_committed = self.draft.state is DraftState.COMMITTED
+        return self.snapshot.copy.saved if is_committed else {}
 
     def _may_be_renamed(self, field: FieldSpec, value: Json) -> bool:
         """Tell whether only the whole draft tells of a primary key.

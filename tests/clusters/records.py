@@ -70,7 +70,7 @@ class Track(ClusterableModel):
     side = ParentalKey(Side, on_delete=models.CASCADE, related_name="tracks")
     position = models.IntegerField(default=0)
     title = models.CharField(max_length=40)
-    code = models.CharField(max_length=10, unique=True, null=True, blank=True)  # noqa: DJ001 - unique
+    code = models.CharField(max_length=10, unique=True, null=True, blank=True)
     cover_of = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, related_name="covers"
     )
@@ -110,7 +110,7 @@ class Take(models.Model):
     track = ParentalKey(Track, on_delete=models.CASCADE, related_name="takes")
     name = models.CharField(max_length=20)
     after = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
-    needs = models.ForeignKey("self", models.CASCADE, null=True, related_name="+")
+    credit = models.ForeignKey(Credit, models.CASCADE, related_name="+")
 
     class Meta:
         order_with_respect_to = "track"
