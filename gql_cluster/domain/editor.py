@@ -131,11 +131,22 @@ class NodeEditor:
         self.overlay.put(after)
         return after
 
-    def _checked(
-        self, spec: NodeSpec, values: Values, key: str, path: tuple[str, ...], *, is_new: bool
+    def _checked(  # noqa: PLR0913 - a node's whole place, inside this package only
+        self,
+        spec: NodeSpec,
+        values: Values,
+        key: str,
+        path: tuple[str, ...],
+        above: str | None,
+        *,
+        is_new: bool,
     ) -> Values:
+        """Return the values; `above` is the parental key that the node's place says."""
         for name, value in values.items():
             field = spec.fields.get(name)
+            if name == above:
+                message = f"“{name}” is the node above: that is where the node is."
+                raise InvalidChangeError.of(message, key=key, field=name, path=(*path, name))
             if field is None or field.read_only or (field.fixed and not is_new):
                 what = "is read-only" if field else "is not a field"
                 message = f"“{name}” {what} of {spec.name}."
@@ -144,6 +155,13 @@ class NodeEditor:
                 message = f"“{name}” can't be null."
                 raise InvalidChangeError.of(message, key=key, field=name, path=(*path, name))
         return values
+
+    def _above(self, spec: NodeSpec, node: Node) -> str | None:
+        """Return the one of several parental keys that a node's place says."""
+        if node.parent is None or not any(field.parental for field in spec.fields.values()):
+            return None
+        parent = self._cluster.nodes[self._known(node.parent).type]
+        return parent.relations[node.relation or ""].parent_field
 
     def _resolved(self, spec: NodeSpec, key: str, values: Values) -> Values:
         """Return what a node is to hold where it refers to others by their keys, and note those."""
@@ -177,7 +195,8 @@ class NodeEditor:
             if name not in spec.fields or node.fields.get(name) != value
         }
         # A primary key that the client chooses is fixed from the first save on.
-        self._checked(spec, after, node.key, path, is_new=node.pk is None)
+        above = self._above(spec, node)
+        self._checked(spec, after, node.key, path, above, is_new=node.pk is None)
         if not after:
             return node
         delta = Updated(

@@ -19,7 +19,9 @@ class FieldSpec:
     the model that a foreign key points to, and `nodes` are the node types of this cluster that
     are of that model: to these it may refer by their key in the draft. `holds_pk` tells whether
     it holds its target's primary key, and no other field of it. `read_only` fields are never
-    taken from a client, `fixed` ones only until the node is saved.
+    taken from a client, `fixed` ones only until the node is saved. A type with several parental
+    keys has them all as fields, which are `parental`; the one by which a node is in its relation
+    is not among what that node holds.
     """
 
     name: str
@@ -29,6 +31,7 @@ class FieldSpec:
     target: str | None = None
     nodes: frozenset[str] = frozenset()
     holds_pk: bool = True
+    parental: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +92,7 @@ class ClusterSpec:
 
     root: str
     nodes: Mapping[str, NodeSpec]
+
+    def is_shared(self, relation: RelationSpec) -> bool:
+        """Tell whether nodes of other relations may refer to a parent by the same key."""
+        return relation.parent_field in self.nodes[relation.child].fields

@@ -56,8 +56,9 @@ class Cluster:
 def describe(model: type[ClusterableModel]) -> Cluster:
     """Return the cluster of a root model: every child relation at any depth, and every set.
 
-    Relations of superclasses belong to it, too. A node type is named as its model, with the
-    app's label before it where two models of one cluster share a name.
+    Relations of superclasses belong to it, too. Where a child has several parental keys, a row is
+    one node: in the first relation that finds it, on the way from the root. A node type is named
+    as its model, with the app's label before it where two models of one cluster share a name.
     """
     models = _models_below(model)
     parental = {
@@ -203,6 +204,7 @@ def _node(
             order_field=order,
             first_number=0 if order == ORDER_COLUMN else 1,
         )
+    keys = [field for field in stored_fields(model) if _is_parental(field, names)]
     ordered = {
         found
         for name in parental
@@ -214,7 +216,7 @@ def _node(
         fields={
             field.name: _field(field, names, is_order=field.name in ordered)
             for field in stored_fields(model)
-            if not _is_parental(field, names)
+            if field not in keys or len(keys) > 1
         },
         relations=relations,
         sets={
@@ -253,6 +255,7 @@ def _field(field: AnyField, names: Mapping[type[Model], str], *, is_order: bool)
         target=target._meta.label if isinstance(target, type) else None,
         nodes=_nodes_within(field, names),
         holds_pk=not isinstance(field, ForeignKey) or field.target_field.primary_key,
+        parental=_is_parental(field, names),
     )
 
 

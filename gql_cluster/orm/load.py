@@ -48,7 +48,10 @@ def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
 
 
 class _Loader:
+    """Loads one cluster, or what is below one node; a row that two relations find comes once."""
+
     def __init__(self, cluster: Cluster, using: str, pk: Json) -> None:
+        self._seen: set[tuple[str, Json]] = set()
         self._cluster = cluster
         self._using = using
         self._pk = pk
@@ -79,14 +82,16 @@ class _Loader:
         counts: dict[str, int] = defaultdict(int)
         for row in rows(self._cluster, relation.child, queryset, relation.parent_field):
             parent = keys.get(row[relation.parent_field])
-            if parent is None:
+            if parent is None or (relation.child, row["pk"]) in self._seen:
                 continue
+            if self._cluster.spec.is_shared(relation):
+                self._seen.add((relation.child, row["pk"]))
             node = make_node(
                 self._cluster,
                 relation.child,
                 row,
                 parent=parent,
-                relation=relation.name,
+                relation=relation,
                 rank=base_rank(counts[parent]),
                 sets=sets,
             )
@@ -110,7 +115,7 @@ def rows(
 ) -> Iterator[dict[str, Json]]:
     """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` foreign keys."""
     model = cluster.models[type_name]
-    names = ["pk", *cluster.spec.nodes[type_name].fields, *extra]
+    names = [*dict.fromkeys(("pk", *cluster.spec.nodes[type_name].fields, *extra))]
     fields: list[Any] = [
         pk_field(model) if name == "pk" else model._meta.get_field(name) for name in names
     ]
@@ -128,21 +133,22 @@ def make_node(  # noqa: PLR0913 - a node, said whole
     row: dict[str, Json],
     *,
     parent: str | None,
-    relation: str | None = None,
+    relation: RelationSpec | None = None,
     rank: str = "",
     sets: dict[str, dict[Json, tuple[Json, ...]]] | None = None,
 ) -> Node:
     """Return the node of a row that `rows` gave."""
     pk = row["pk"]
     spec = cluster.spec.nodes[type_name]
+    above = None if relation is None else relation.parent_field
     return Node(
         key=ROOT_KEY if parent is None else node_key(type_name, pk),
         type=type_name,
         pk=pk,
         parent=parent,
-        relation=relation,
+        relation=None if relation is None else relation.name,
         rank=rank,
-        fields={name: row[name] for name in spec.fields},
+        fields={name: row[name] for name in spec.fields if name != above},
         sets={name: (sets or {}).get(name, {}).get(pk, ()) for name in spec.sets},
     )
 

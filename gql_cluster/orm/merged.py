@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Model
 
@@ -15,9 +16,10 @@ from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.reference import key_in
 from gql_cluster.orm.codec import encoder, pk_field
-from gql_cluster.orm.instance import Family
+from gql_cluster.orm.instance import Family, unsaved_target
 from gql_cluster.orm.load import in_model_order, node_key
 from gql_cluster.orm.sets import members_of, set_behind
+from gql_cluster.orm.within import value_of
 
 
 class Merged:
@@ -82,6 +84,11 @@ class Merged:
             for key, added in self._plan.added.items()
             if (added.parent, added.relation) == (node.key, name)
         ]
+        if cluster.spec.is_shared(relation):
+            field = model._meta.get_field(relation.parent_field)
+            kind = [each for each in self._written.values() if type(each) is model]
+            here = {id(each): each for each in (*found, *kind)}.values()
+            found = [each for each in here if _refers(each, field, parent)]
         in_model_order(model, found)
         return found
 
@@ -95,3 +102,9 @@ class Merged:
         if found:
             in_model_order(type(found[0]), found)
         return found
+
+
+def _refers(instance: Model, field: Any, parent: Model) -> bool:
+    target = unsaved_target(instance, field)
+    held = getattr(instance, field.attname)
+    return target is parent or (held is not None and held == value_of(parent, field))

@@ -13,7 +13,7 @@ from gql_cluster.orm.codec import defaults, pk_field
 from gql_cluster.service.engine import new_key
 
 if TYPE_CHECKING:
-    from gql_cluster.domain.node import Node
+    from gql_cluster.domain.node import Json, Node
     from gql_cluster.orm.describe import Cluster
 
 Path = tuple[str, ...]
@@ -24,8 +24,8 @@ def unsaved(cluster: Cluster, nodes: Iterable[Node], exclude: Iterable[Path] = (
 
     `exclude` leads by relations to a field or a set, which then holds what a new object does, or
     to a relation, which is left empty. Primary keys are new at every level. What refers to a node
-    by its key refers to that node's copy, to nothing where there is none. Else values are copied
-    as they are, unique ones too: a commit tells where they clash.
+    by its key refers to that node's copy, to nothing where there is none; so does a parental key.
+    Else values are copied as they are, unique ones too: a commit tells where they clash.
     """
     left_out: dict[Path, set[str]] = defaultdict(set)
     for *above, name in exclude:
@@ -33,6 +33,7 @@ def unsaved(cluster: Cluster, nodes: Iterable[Node], exclude: Iterable[Path] = (
     keys: dict[str, str] = {ROOT_KEY: ROOT_KEY}
     paths: dict[str | None, Path] = {None: ()}
     copies: list[Node] = []
+    saved: dict[tuple[str, Json], str] = {}
     for node in nodes:  # parents come first
         if node.parent not in paths:
             continue  # what is above it is left out
@@ -43,6 +44,7 @@ def unsaved(cluster: Cluster, nodes: Iterable[Node], exclude: Iterable[Path] = (
             above_path if node.relation is None else (*above_path, node.relation)
         )
         keys.setdefault(node.key, new_key())
+        saved[node.type, node.pk] = node.key
         model = cluster.models[node.type]
         empty = defaults(model)
         anew = {pk_field(model).name, *left_out[path]}
@@ -60,11 +62,20 @@ def unsaved(cluster: Cluster, nodes: Iterable[Node], exclude: Iterable[Path] = (
                 version=0,
             )
         )
-    return [_referring(cluster, node, keys) for node in copies]
+    return [_referring(cluster, node, keys, saved) for node in copies]
 
 
-def _referring(cluster: Cluster, node: Node, keys: Mapping[str, str]) -> Node:
-    named = dict(references(cluster.spec.nodes[node.type], node.fields))
+def _referring(
+    cluster: Cluster, node: Node, keys: Mapping[str, str], saved: Mapping[tuple[str, Json], str]
+) -> Node:
+    """Return the copy of a node with references to other copies; `saved` are keys by row."""
+    spec = cluster.spec.nodes[node.type]
+    named = dict(references(spec, node.fields))
+    for name, field in spec.fields.items():
+        value = node.fields.get(name)
+        if field.parental and value is not None and name not in named:
+            rows = (saved.get((type_name, value)) for type_name in field.nodes)
+            named.update((name, key) for key in rows if key is not None)
     if not named:
         return node
     renamed = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -65,6 +66,7 @@ class View:
         self._instances: dict[str, Model] = {}
         self._made: dict[str, asyncio.Future[Any]] = {}
         self._numbers: dict[tuple[str, str], dict[str, int]] = {}
+        self._kin: dict[tuple[str, str], Mapping[str, list[Node]]] = {}
         self._renamed: Mapping[tuple[str, Json], str] | None = None
 
     @property
@@ -97,6 +99,24 @@ class View:
     async def load_family(self, parent: str, relation: str) -> None:
         """See to it that all children of a relation can be read."""
         await self.load(Want(families=frozenset({(parent, relation)})))
+
+    async def load_list(self, parent: str, relation: RelationSpec) -> None:
+        """See to it that `listed` can tell what a list holds."""
+        await self.load_family(parent, relation.name)
+        place = (relation.child, relation.parent_field)
+        if place in self._kin or not self.cluster.spec.is_shared(relation):
+            return
+        nodes = [
+            each
+            for each in await self.load_all()
+            if each.type == relation.child and relation.parent_field in each.fields
+        ]
+        await self.load_referred(nodes)
+        kin: dict[str, list[Node]] = defaultdict(list)
+        for each in nodes:
+            if (target := self.target(each, relation.parent_field)) is not None:
+                kin[target.key].append(each)
+        self._kin[place] = kin
 
     async def load_line(self, key: str) -> Node | None:
         """Load a node and every node above it; return it if it is in the draft now."""
@@ -179,6 +199,14 @@ class View:
         """Return the children of a relation, in order."""
         nodes = (self.snapshot.node(key) for _, key in self.snapshot.siblings(parent, relation))
         return [node for node in nodes if node is not None]
+
+    def listed(self, parent: str, relation: RelationSpec) -> list[Node]:
+        """Return what a list holds: the children of a relation, in order, and behind them its kin.
+
+        These are nodes of other relations that refer to the parent by the same parental key.
+        """
+        kin = self._kin.get((relation.child, relation.parent_field), {})
+        return [*self.children(parent, relation.name), *kin.get(parent, ())]
 
     def base_of(self, plan: Plan, saved: Node) -> Node | None:
         """Return what a saved node was in the base, for code that runs in a thread.
@@ -344,7 +372,11 @@ class View:
         if (found := set_behind(model, name)) is not None:
             return members_of(model, found).related(node.sets.get(found, ()))
         relation = self.cluster.spec.nodes[node.type].relations[name]
-        children = [self.instance(child) for child in self._find_children(node.key, name)]
+        if self.cluster.spec.is_shared(relation):
+            async_to_sync(self.load_list)(node.key, relation)
+        else:
+            self._find_children(node.key, name)
+        children = [self.instance(child) for child in self.listed(node.key, relation)]
         if relation.order_field is None:
             in_model_order(self.cluster.models[relation.child], children)
         return children

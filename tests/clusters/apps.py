@@ -16,3 +16,4 @@ class ClustersConfig(AppConfig):
         super().import_models()
         import_module("tests.clusters.specimens")
         import_module("tests.clusters.records")
+        import_module("tests.clusters.leagues")
