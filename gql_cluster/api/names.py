@@ -38,6 +38,7 @@ def key_name(spec: NodeSpec, field: FieldSpec) -> str | None:
     if not field.nodes:
         return None
     taken = {each.name for each in writable(spec, is_new=True)}
+    taken |= {own_name(spec, each) for each in ("key", "position")}
     name = f"{field.name}_key"
     return f"{field.name}_node_key" if name in {*taken, *spec.relations, *spec.sets} else name
 

@@ -107,4 +107,4 @@ class Merged:
 def _refers(instance: Model, field: Any, parent: Model) -> bool:
     target = unsaved_target(instance, field)
     held = getattr(instance, field.attname)
-    return target is parent or (held is not None and held == value_of(parent, field))
+    return target is parent or (held is not None and held == value_of(parent, instance, field.name))

@@ -29,7 +29,7 @@ from gql_cluster.orm.integrity import field_of
 from gql_cluster.orm.load import in_model_order
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.sets import members_of
-from gql_cluster.orm.within import held, referred_first, value_of
+from gql_cluster.orm.within import held, nothing, referred_first, value_of
 
 REFUSED = "The database refused this: one of its constraints does not hold."
 _REFUSALS = (ValidationError, IntegrityError, DataError)
@@ -116,11 +116,13 @@ class Saver:
         node, instance = self._node(key), self._written[key]
         late: dict[tuple[str, str], str] = {}
         for name, named in held(self._family, node).items():
-            field: Any = instance._meta.get_field(name)
             target = self._target(key, name, named)
-            if value_of(target, field) is not None:
+            if value_of(target, instance, name) is not None:
                 setattr(instance, name, target)
                 continue
+            if named in self._done:
+                raise ValidationFailedError(nothing(self._family, key, name, named))
+            field: Any = instance._meta.get_field(name)
             if not field.null:
                 return False
             setattr(instance, name, None)
@@ -132,8 +134,10 @@ class Saver:
         return self._written.get(named) or self._family.referred(self._node(key), name)
 
     def _save_late(self, key: str, name: str, named: str) -> None:
-        instance = self._written[key]
-        setattr(instance, name, self._target(key, name, named))
+        instance, target = self._written[key], self._target(key, name, named)
+        if value_of(target, instance, name) is None:
+            raise ValidationFailedError(nothing(self._family, key, name, named))
+        setattr(instance, name, target)
         try:
             instance.save(update_fields=[name])
         except _REFUSALS as exc:

@@ -16,6 +16,7 @@ from gql_cluster.orm.codec import encoder, pk_field
 from gql_cluster.orm.instance import Family, bound
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.sets import members_of
+from gql_cluster.orm.within import held
 
 
 def serialize(family: Family, nodes: Sequence[Node]) -> dict[str, Json]:
@@ -28,6 +29,7 @@ def serialize(family: Family, nodes: Sequence[Node]) -> dict[str, Json]:
     """
     _fill_sets(family, nodes)
     _fill_lists(family, nodes)
+    _fill_references(family, nodes)
     root: Any = family.instance(nodes[0])
     data: dict[str, Json] = as_json(root.serializable_data())
     _add_sets(family, root, data)
@@ -77,6 +79,16 @@ def _fill_lists(family: Family, nodes: Sequence[Node]) -> None:
                 ]
                 related: Any = family.instance(node).__dict__["_cluster_related_objects"]
                 related[relation.name] = children
+
+
+def _fill_references(family: Family, nodes: Sequence[Node]) -> None:
+    """Give foreign keys that refer to saved nodes by their keys what they will hold."""
+    for node in nodes:
+        instance: Any = family.instance(node)
+        for name in held(family, node):
+            at = bound(target := family.referred(node, name))
+            if target is not None and at is not None and at.node.pk is not None:
+                setattr(instance, name, target)
 
 
 def _add_sets(family: Family, instance: Model, data: Any) -> None:

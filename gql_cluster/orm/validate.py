@@ -52,7 +52,7 @@ def validate(
     problems = [
         *(wrong := list(_models(family, plan, written))),
         *_references(family, plan, using),
-        *wrong_references(family, plan, written),
+        *wrong_references(family, plan, written, deleted),
         *(each for each in unique if isinstance(each, Problem)),
         *_constraints(family, written, deleted, wrong, using),
         *_alike(family, written, wrong, using),

@@ -6,14 +6,16 @@ A foreign key that refers to a node by its key gets its value when that node is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from django.db.models import Model
 
 from gql_cluster.domain.error import Problem
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.reference import references
+from gql_cluster.orm.codec import encode
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.problems import problem
 
@@ -23,9 +25,16 @@ def held(family: Family, node: Node) -> Mapping[str, str]:
     return dict(references(family.cluster.spec.nodes[node.type], node.fields))
 
 
-def value_of(target: Model, field: Any) -> Any:
-    """Return what a foreign key holds that refers to an instance; None where it has none yet."""
+def value_of(target: Model, instance: Model, name: str) -> Any:
+    """Return what a foreign key of an instance holds that refers to another; None for none yet."""
+    field: Any = instance._meta.get_field(name)
     return getattr(target, field.target_field.attname)
+
+
+def nothing(family: Family, key: str, name: str, named: str) -> Problem:
+    """Return the problem of a reference to what lacks the value that would refer to it."""
+    message = f"“{named}” lacks the value by which it would be referred to."
+    return problem(family, key, name, message, "invalid")
 
 
 def referred_first(family: Family, keys: Sequence[str]) -> list[str]:
@@ -51,14 +60,42 @@ def referred_first(family: Family, keys: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def wrong_references(family: Family, plan: Plan, written: Mapping[str, Model]) -> Iterator[Problem]:
-    """Yield a problem for each reference by a key to what is gone, or is never saved in time."""
+def referring(
+    family: Family, key: str, instance: Model, deleted: Mapping[str, AbstractSet[Json]]
+) -> Iterator[Any]:
+    """Yield the foreign keys by which an instance refers to rows of the cluster that go.
+
+    `deleted` are their primary keys, by node type.
+    """
+    for name, spec in family.cluster.spec.nodes[_node(family, key).type].fields.items():
+        gone = {pk for type_name in spec.nodes for pk in deleted.get(type_name, ())}
+        if gone and spec.holds_pk:
+            field: Any = instance._meta.get_field(name)
+            if encode(field, getattr(instance, field.attname)) in gone:
+                yield field
+
+
+def wrong_references(
+    family: Family,
+    plan: Plan,
+    written: Mapping[str, Model],
+    deleted: Mapping[str, AbstractSet[Json]],
+) -> Iterator[Problem]:
+    """Yield a problem for each reference to what is gone, or is never saved in time."""
     stuck = _Stuck(family, written)
+    for key, instance in written.items():
+        for field in referring(family, key, instance, deleted):
+            name = field.related_model._meta.verbose_name
+            message = f"The {name} that this refers to is not in the draft any more."
+            yield problem(family, key, field.name, message, "invalid")
     for key in (*plan.updated, *plan.added):
         for name, named in held(family, _node(family, key)).items():
-            if family.referred(_node(family, key), name) is None:
+            target = family.referred(_node(family, key), name)
+            if target is None:
                 message = f"The node with the key “{named}” is not in the draft any more."
                 yield problem(family, key, name, message, "invalid")
+            elif named not in written and value_of(target, written[key], name) is None:
+                yield nothing(family, key, name, named)
             elif stuck.has_to_wait(key, name, named) and stuck.is_ring(key, named):
                 message = (
                     f"“{named}” can't be saved before this is, and this can't be saved without it."
@@ -97,9 +134,10 @@ class _Stuck:
 
     def has_to_wait(self, key: str, name: str, named: str) -> bool:
         """Tell whether a foreign key needs a value at once that there is not as yet."""
-        field: Any = self._written[key]._meta.get_field(name)
-        target = self._written.get(named)
-        return not field.null and target is not None and value_of(target, field) is None
+        instance, target = self._written[key], self._written.get(named)
+        if target is None or instance._meta.get_field(name).null:
+            return False
+        return value_of(target, instance, name) is None
 
 
 def _named(family: Family, key: str) -> Iterable[str]:
