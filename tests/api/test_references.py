@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -53,12 +54,10 @@ async def other(bench: Bench) -> AsyncIterator[Bench]:
 
 def save_record() -> Record:
     """Save a record of two sides."""
-    record = Record(title="Saved")
-    record.sides = [
-        Side(name="A", tracks=[Track(title="One", position=1), Track(title="Two", position=2)]),
-        Side(name="B", tracks=[Track(title="Three", position=1)]),
-    ]
-    record.save()
+    record = Record.objects.create(title="Saved")
+    a, b = (Side.objects.create(record=record, name=name) for name in "AB")
+    for side_, title, position in ((a, "One", 1), (a, "Two", 2), (b, "Three", 1)):
+        Track.objects.create(side=side_, title=title, position=position)
     return Record.objects.get(pk=record.pk)
 
 
@@ -180,14 +179,29 @@ async def test_a_draft_is_not_opened_with_a_reference_that_leads_nowhere(bench: 
     assert found["drafts"]["edges"] == []
 
 
+async def test_a_worker_that_knows_nothing_finds_what_is_referred_to(
+    bench: Bench, other: Bench
+) -> None:
+    """With all that is above it, which may have been removed."""
+    draft = (await bench.open(data=NEW))["id"]
+    assert covers(await other.edited(draft, set_track("two", coverOfKey="three")))["Two"] == "Three"
+    await bench.edited(draft, {"sides": {"remove": ["b"]}})
+    schema = gql_cluster.Schema(clusters=[Record])
+    third = Bench(client=Client(schema=schema, session=bench.client.session))
+    it = await third.edit(draft, set_track("one", coverOfKey="three"))
+    assert [each["code"] for each in it["errors"]] == ["INVALID_CHANGE"]
+    await schema.engine.aclose()
+
+
 async def test_null_takes_a_reference_back(bench: Bench) -> None:
     """By either name; a null beside a value says nothing."""
     draft = (await bench.open(data=NEW))["id"]
-    for clearing in (
+    clearings: list[dict[str, Any]] = [
         {"coverOf": None},
         {"coverOfKey": None},
         {"coverOf": None, "coverOfKey": None},
-    ):
+    ]
+    for clearing in clearings:
         cluster = await bench.edited(draft, set_track("two", coverOf=None, coverOfKey="one"))
         assert covers(cluster)["Two"] == "One"
         assert covers(await bench.edited(draft, set_track("two", **clearing)))["Two"] is None
@@ -602,6 +616,75 @@ async def test_references_are_kept_over_what_others_save(
     ]
     it = await bench.commit(draft, onConflict="MINE")
     assert covers(it["cluster"])["Too"] == "Four"
+
+
+async def test_what_a_commit_deletes_is_referred_to_no_more(
+    bench: Bench, saved: dict[str, str]
+) -> None:
+    """Not by a node that is written for another reason; what the draft lets refer to it is told."""
+    draft, at = saved["draft"], saved["A"]
+    one = await Track.objects.aget(title="One")
+    await Track.objects.filter(title="Two").aupdate(cover_of=one)
+    await bench.rebase(draft)
+    await bench.edited(
+        draft,
+        set_track(saved["Two"], at, title="Too"),
+        set_track(saved["Three"], saved["B"], coverOfKey=saved["One"]),
+    )
+    await bench.edited(draft, remove_track(saved["One"], at))
+    assert await bench.wrong(draft) == [(saved["Three"], "coverOf")]
+    await bench.edited(draft, set_track(saved["Three"], saved["B"], coverOf=None))
+    await bench.commit(draft)
+    assert (await Track.objects.aget(title="Too")).cover_of_id is None
+    assert await Track.objects.acount() == 2
+
+
+async def test_what_lacks_the_value_that_would_refer_to_it_is_told(
+    bench: Bench, saved: dict[str, str]
+) -> None:
+    """Of a key that is not the primary key: before the commit, where that can be known."""
+    draft, at = saved["draft"], saved["A"]
+    await bench.edited(draft, set_track(saved["Two"], at, sameAsKey=saved["One"]))
+    assert await bench.wrong(draft) == [(saved["Two"], "sameAs")]
+    await bench.edited(draft, add_track("four", at), set_track(saved["Two"], at, sameAsKey="four"))
+    it = await bench.commit(draft, is_refused=True)
+    assert [(each["key"], each["field"]) for each in it["errors"]] == [(saved["Two"], "sameAs")]
+    assert await Track.objects.acount() == 3
+
+
+async def test_a_reference_and_a_removal_at_once_are_one_after_the_other(
+    bench: Bench, other: Bench
+) -> None:
+    """Whichever comes first: the reference is refused, or the draft tells that it is lost."""
+    outcomes = set()
+    for _ in range(8):
+        draft = (await bench.open(data=NEW))["id"]
+        await other.draft(draft)
+        told, removed = await asyncio.gather(
+            bench.edit(draft, set_track("two", coverOfKey="one")),
+            other.edit(draft, remove_track("one")),
+        )
+        assert removed["errors"] == []
+        is_first = not told["errors"]
+        outcomes.add(is_first)
+        errors = [(each["key"], each["field"]) for each in (await bench.draft(draft))["errors"]]
+        assert errors == ([("two", "coverOf")] if is_first else [])
+        assert is_first or told["errors"][0]["code"] == "INVALID_CHANGE"
+    assert outcomes
+
+
+async def test_a_retry_of_an_edit_by_key_changes_nothing(bench: Bench) -> None:
+    """Though the node that it refers to is gone by then."""
+    draft = (await bench.open(data=NEW))["id"]
+    query = (
+        "mutation($draft: ID!, $changes: [RecordChange!]!) { it: editRecordDraft("
+        'draft: $draft, changes: $changes, changeId: "c") { event { version } errors { code } } }'
+    )
+    changes = [set_track("two", coverOfKey="one")]
+    first = await bench.client.data(query, draft=draft, changes=changes)
+    await bench.edited(draft, remove_track("one"))
+    assert await bench.client.data(query, draft=draft, changes=changes) == first
+    assert first["it"] == {"event": {"version": 1}, "errors": []}
 
 
 # Copies and JSON

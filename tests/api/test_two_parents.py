@@ -86,7 +86,7 @@ def _name(team: Any) -> str:
     return "" if team is None else str(team["name"])
 
 
-SAVED = {
+SAVED: dict[str, Any] = {
     "all": ["to C", "to all"],
     "A": {"home": ["a:b B", "a:f F"], "away": [], "bans": ["both B"], "issued": [], "notices": []},
     "B": {"home": [], "away": ["a:b A", "f:b F"], "bans": [], "issued": ["both A"], "notices": []},
@@ -154,11 +154,11 @@ async def test_the_other_key_is_a_field(bench: Bench, saved: dict[str, str]) -> 
         team(saved["A"], {"homeMatches": {"update": {
             "key": saved["a:f"], "set": {"awayKey": "d", "score": "a:d"}}}}),
     )  # fmt: skip
-    expected = {
+    expected: dict[str, Any] = {
         **SAVED,
-        "A": {**SAVED["A"], "home": ["a:b C", "a:d D"], "bans": ["both C"]},  # type: ignore[dict-item]
-        "B": {**SAVED["B"], "away": ["f:b F"], "issued": []},  # type: ignore[dict-item]
-        "C": {**SAVED["C"], "away": ["a:b A"], "issued": ["both A", "issued "]},  # type: ignore[dict-item]
+        "A": {**SAVED["A"], "home": ["a:b C", "a:d D"], "bans": ["both C"]},
+        "B": {**SAVED["B"], "away": ["f:b F"], "issued": []},
+        "C": {**SAVED["C"], "away": ["a:b A"], "issued": ["both A", "issued "]},
         "D": {"home": [], "away": ["a:d A"], "bans": [], "issued": [], "notices": []},
     }
     assert lists(cluster) == expected
@@ -169,6 +169,7 @@ async def test_the_other_key_is_a_field(bench: Bench, saved: dict[str, str]) -> 
 
 async def test_the_key_of_a_nodes_own_place_is_not_set(bench: Bench, saved: dict[str, str]) -> None:
     """Its place says it; nor is a node edited in a list that it is not a child of."""
+    own: dict[str, Any]
     own = {"homeMatches": {"update": {"key": saved["a:b"], "set": {"homeKey": saved["C"]}}}}
     error = await bench.refused(saved["draft"], team(saved["A"], own))
     assert (error["code"], error["field"]) == ("INVALID_CHANGE", "home")
@@ -238,7 +239,7 @@ async def test_removing_one_parent_leaves_the_rows_of_the_other(
     cluster = await bench.edited(draft, {"teams": {"remove": [saved["C"]]}})
     assert (await bench.draft(draft))["errors"] == []
     cluster = await bench.edited(draft, {"teams": {"remove": [saved["A"]]}})
-    assert lists(cluster)["B"] == {**SAVED["B"], "away": ["f:b F"], "issued": []}  # type: ignore[dict-item]
+    assert lists(cluster)["B"] == {**SAVED["B"], "away": ["f:b F"], "issued": []}
     await bench.commit(draft)
     assert [match.score async for match in Match.objects.all()] == ["f:b"]
     assert await Ban.objects.acount() == 0
@@ -349,11 +350,12 @@ async def test_what_others_save_is_brought_in(bench: Bench, saved: dict[str, str
 
 def test_what_is_saved_is_what_modelcluster_saves(db: None) -> None:  # noqa: ARG001
     """A match that is in the list of its home team has the other team that it was given."""
-    league = League(name="Plain")
+    league: Any = League(name="Plain")
     b, c = Team(name="B"), Team(name="C")
     league.teams = [b, c]
     league.save()
-    a = Team(name="A", home_matches=[Match(away=b), Match(away=c)])
+    team_of: Any = Team
+    a = team_of(name="A", home_matches=[Match(away=b), Match(away=c)])
     league.teams.add(a)
     league.save()
     found = Match.objects.order_by("away__name").values_list("home__name", "away__name")
