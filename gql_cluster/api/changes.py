@@ -17,7 +17,7 @@ from strawberry import UNSET
 
 from gql_cluster.api.choices import enum_of
 from gql_cluster.api.inputs import row_members
-from gql_cluster.api.names import kind_members, own_name, writable
+from gql_cluster.api.names import key_name, kind_members, own_name, writable
 from gql_cluster.domain.change import (
     AddNodes,
     AddToSet,
@@ -39,7 +39,8 @@ from gql_cluster.domain.change import (
 )
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.node import Json, Values
-from gql_cluster.domain.spec import ROOT_KEY, NodeSpec
+from gql_cluster.domain.reference import reference_to
+from gql_cluster.domain.spec import ROOT_KEY, FieldSpec, NodeSpec
 from gql_cluster.orm.codec import defaults, encode_given
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.sets import members_of
@@ -228,10 +229,24 @@ class _Reader:
 
     def values(self, given: Any, *, is_new: bool) -> dict[str, Json]:
         return {
-            field.name: self.value(field.name, value)
+            field.name: value
             for field in writable(self.spec, is_new=is_new)
-            if (value := getattr(given, field.name)) is not UNSET
+            if (value := self.given(given, field)) is not UNSET
         }
+
+    def given(self, given: Any, field: FieldSpec) -> Any:
+        """Return what a field is given, `UNSET` where nothing."""
+        value = getattr(given, field.name)
+        by_key = key_name(self.spec, field)
+        key = UNSET if by_key is None else getattr(given, by_key)
+        if _present(key) is not None:
+            if _present(value) is not None:
+                message = f"“{field.name}” takes a primary key or a key, and not both."
+                raise self.invalid(message, field.name)
+            return reference_to(self.known_key(field.name, key))
+        if value is UNSET and key is UNSET:
+            return UNSET
+        return self.value(field.name, _present(value))
 
     def value(self, name: str, given: Any) -> Json:
         try:

@@ -18,6 +18,7 @@ from gql_cluster.api.kinds import hides_rows
 from gql_cluster.api.lookups import unsupported
 from gql_cluster.api.rows import EVERY, Choice
 from gql_cluster.domain.node import Node
+from gql_cluster.domain.reference import key_in
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.codec import decode
@@ -63,7 +64,8 @@ def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a
             return _members_of_children(ask, *by_children, arguments)
         return _of_the_database(ask, name)
     if isinstance(column, ForeignKey) and name == column.name:
-        return _foreign(ask, column)
+        is_within = name in spec.fields and bool(spec.fields[name].nodes)
+        return _within(ask, column) if is_within else _foreign(ask, column)
     # A value may be missing here that the database is to fill in at save.
     is_missing = isinstance(ask.source.__dict__.get(column.attname), DatabaseDefault | None)
     return None if is_missing else AS_SAVED
@@ -76,8 +78,8 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
     if ask.field.is_paginated or arguments.get("order"):
         raise unsupported(f"“{ask.field.name}” as it is declared")
     view, model = ask.view, ask.view.cluster.models[relation.child]
-    await view.load_family(ask.node.key, relation.name)
-    nodes = await _visible(ask, view.children(ask.node.key, relation.name), model)
+    await view.load_list(ask.node.key, relation)
+    nodes = await _visible(ask, view.listed(ask.node.key, relation), model)
     selection = Selection(
         choice=await _choice(ask, arguments),
         filters=arguments.get("filters"),
@@ -86,9 +88,11 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
         default=() if relation.order_field else model._meta.ordering or (),
     )
     pagination = arguments.get("pagination")
+    if selection:
+        await view.load_referred(nodes)
     if not selection or not nodes:
-        return [_child(view, relation, node) for node in page(nodes, pagination)]
-    children = [_child(view, relation, node) for node in nodes]
+        return [_child(view, node) for node in page(nodes, pagination)]
+    children = [_child(view, node) for node in nodes]
     return page(await sync_to_async(select)(children, model, selection, ask.info), pagination)
 
 
@@ -109,11 +113,23 @@ async def _visible(ask: Ask, nodes: list[Node], model: type[Model]) -> list[Node
     return [node for node in nodes if seen.get(node.key, True)]
 
 
-def _child(view: View, relation: RelationSpec, node: Node) -> Model:
-    instance = view.instance(node)
-    if relation.order_field is not None:
+def _child(view: View, node: Node) -> Model:
+    instance, relation = view.instance(node), view.relation_of(node)
+    if relation is not None and relation.order_field is not None:
         _numbered(view, relation, node, instance)
     return instance
+
+
+async def _within(ask: Ask, column: Any) -> Model | None:
+    """Return the node of the draft that a foreign key refers to, else what is saved."""
+    view = ask.view
+    await view.load_referred([ask.node])
+    target = view.target(ask.node, column.name)
+    if target is None:
+        saved = _foreign(ask, column)
+        return None if saved is None else await saved
+    seen = await _visible(ask, [target], view.cluster.models[target.type])
+    return view.instance(target) if seen else None
 
 
 def _number(ask: Ask, relation: RelationSpec) -> Any:
@@ -170,7 +186,8 @@ async def _members_of_children(
     await ask.view.load_family(ask.node.key, relation.name)
     children = ask.view.children(ask.node.key, relation.name)
     held = [child.fields.get(key.name) for child in children]
-    values = [decode(key, value) for value in held if value is not None]
+    # What is not saved is in no list of the database.
+    values = [decode(key, value) for value in held if value is not None and key_in(value) is None]
     target: type[Model] = key.related_model
     lookup = {f"{key.target_field.attname}__in": values}
     return await _saved_rows(ask, target._default_manager.filter(**lookup), arguments)

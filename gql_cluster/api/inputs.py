@@ -12,7 +12,7 @@ from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
 
 from gql_cluster.api.enums import serve_enum
-from gql_cluster.api.names import InputNames, kind_members, own_name, writable
+from gql_cluster.api.names import InputNames, key_name, kind_members, own_name, writable
 from gql_cluster.api.scalars import describe_field, is_known, scalar_of
 from gql_cluster.domain.change import End
 from gql_cluster.domain.spec import NodeSpec, RelationSpec, SetSpec
@@ -385,6 +385,15 @@ def _fields(cluster: Cluster, type_name: str, *, is_new: bool) -> dict[str, _Mem
             description=describe_field(field),
             graphql_name="pk" if field.primary_key else None,
         )
+        by_key = key_name(spec, each)
+        if by_key is not None:
+            found[by_key] = _Member(
+                type=strawberry.ID,
+                description=(
+                    f"{describe_field(field)}: the key of a node of this draft, "
+                    "in place of a primary key."
+                ),
+            )
     return found
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from django.core.exceptions import FieldDoesNotExist, ValidationError
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, ValidationError
 from django.db.models import DateField, DateTimeField, ForeignKey, Model, TimeField
 from django.db.models.constants import LOOKUP_SEP
 from django.db.models.expressions import BaseExpression, Combinable
@@ -28,6 +28,7 @@ from gql_cluster.api.dialect import Dialect
 from gql_cluster.orm.codec import pk_field
 from gql_cluster.orm.describe import AnyField
 from gql_cluster.orm.inheritance import kind_at
+from gql_cluster.orm.instance import unsaved_target
 
 Test: TypeAlias = Callable[[Model], "bool | None"]
 """Whether an instance passes; None where SQL says unknown."""
@@ -61,13 +62,28 @@ class Path:
         return LOOKUP_SEP.join(self.relations) or None
 
     def read(self, instance: Model) -> Any:
-        """Return the column's value, None where a relation on the way is null."""
+        """Return the column's value, None where a relation on the way leads nowhere."""
+        at = self._behind(instance)
+        return None if at is None else getattr(at, self.attname)
+
+    def is_null(self, instance: Model) -> bool:
+        """Tell whether the column is null; what refers to a node that is not saved is not."""
+        at = self._behind(instance)
+        if at is None or getattr(at, self.attname) is not None:
+            return at is None
+        column = next(each for each in at._meta.concrete_fields if each.attname == self.attname)
+        return unsaved_target(at, column) is None
+
+    def _behind(self, instance: Model) -> Any:
         at: Any = instance
         for relation in self.relations:
-            at = getattr(at, relation)
+            try:
+                at = getattr(at, relation)
+            except ObjectDoesNotExist:
+                return None
             if at is None:
                 return None
-        return getattr(at, self.attname)
+        return at
 
 
 def resolve(model: type[Model], name: str) -> Path:
@@ -132,7 +148,13 @@ def test_of(model: type[Model], name: str, value: object, dialect: Dialect) -> t
     if value is None and lookup in {"exact", "iexact"}:
         lookup, value = "isnull", True
     if lookup == "isnull":
-        return path, lambda instance: (read(instance) is None) == value
+        is_derived = read != path.read
+        return (
+            path,
+            lambda instance: (
+                ((read(instance) is None) if is_derived else path.is_null(instance)) == value
+            ),
+        )
     make = _OPERATIONS.get(lookup)
     if rest or make is None:
         raise unsupported(f"“{name}”")

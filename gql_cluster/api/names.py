@@ -66,6 +66,20 @@ def require_distinct_fields(schema: strawberry.Schema) -> None:
                 )
 
 
+def key_name(spec: NodeSpec, field: FieldSpec) -> str | None:
+    """Return the member by which a foreign key is given the key of a node, `cover_of_key`.
+
+    It is `cover_of_node_key` where clients can set something of the model that has the name;
+    None for what refers to no node of the draft.
+    """
+    if not field.nodes:
+        return None
+    taken = {each.name for each in writable(spec, is_new=True)}
+    taken |= {own_name(spec, each) for each in ("key", "position")}
+    name = f"{field.name}_key"
+    return f"{field.name}_node_key" if name in {*taken, *spec.relations, *spec.sets} else name
+
+
 class InputNames:
     """Names the input types of some clusters: no two alike, and the same in any order."""
 

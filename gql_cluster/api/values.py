@@ -13,6 +13,7 @@ from gql_cluster.api.choices import enum_of
 from gql_cluster.api.scalars import scalar_of
 from gql_cluster.api.wire import BigInt, exact
 from gql_cluster.domain.node import Json, Through
+from gql_cluster.domain.reference import key_in
 from gql_cluster.orm.codec import encode, items_of
 from gql_cluster.orm.describe import AnyField
 
@@ -32,7 +33,8 @@ def graphql_path(info: strawberry.Info, path: Sequence[str]) -> list[str]:
 def client_value(model: type[Model], name: str, value: Json) -> Any:
     """Return what a node holds as a client would send it.
 
-    Primary keys, of foreign keys and in sets, are strings; choices are the names of their
+    Primary keys, of foreign keys and in sets, are strings; a foreign key that refers to a node by
+    its key is `{"key": …}`; choices are the names of their
     enum. All else is JSON as `orm.codec` writes it. A choice that is none stays as it is.
     """
     convert = _converter(model, name)
@@ -68,7 +70,9 @@ def client_members(
 @cache
 def _converter(model: type[Model], name: str) -> Callable[[Json], Json]:
     field: Any = model._meta.get_field(name)
-    return str if field.is_relation else _converter_of(field)
+    if field.is_relation:
+        return lambda value: value if key_in(value) is not None else str(value)
+    return _converter_of(field)
 
 
 def _converter_of(field: AnyField) -> Callable[[Json], Json]:

@@ -146,21 +146,23 @@ class _Editor(NodeEditor):
     ) -> Node:
         rank = self._rank_for(parent, relation, new, path)
         spec = self._cluster.nodes[new.type or relation.child]
-        return self._add(spec, new, parent.key, relation.name, rank, (*path, relation.name))
+        return self._add(spec, new, parent.key, relation, rank, (*path, relation.name))
 
     def _add(  # noqa: PLR0913, PLR0917 - a node's whole place, inside this module only
         self,
         spec: NodeSpec,
         new: NewNode,
         parent: str | None,
-        relation: str | None,
+        relation: RelationSpec | None,
         rank: str,
         path: tuple[str, ...],
     ) -> Node:
         key = ROOT_KEY if parent is None else self._free_key(new.key, path)
         below = path if parent is None else (*path, key)
-        values = self._checked(spec, new.values, key, below, is_new=True)
-        blank: dict[str, Json] = dict.fromkeys(spec.fields)
+        given = self._resolved(spec, key, new.values)
+        above = None if relation is None else relation.parent_field
+        values = self._checked(spec, given, key, below, above, is_new=True)
+        blank: dict[str, Json] = dict.fromkeys(name for name in spec.fields if name != above)
         sets = {
             name: tuple(each.distinct(new.sets.get(name, ())).values())
             for name, each in spec.sets.items()
@@ -174,7 +176,7 @@ class _Editor(NodeEditor):
             type=spec.name,
             pk=None,
             parent=parent,
-            relation=relation,
+            relation=None if relation is None else relation.name,
             rank=rank,
             fields={**blank, **new.defaults, **values},
             sets=sets,

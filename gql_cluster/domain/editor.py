@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from gql_cluster.domain.delta import Delta, Related, Updated, advance
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.node import Json, Node, Through, Values
+from gql_cluster.domain.reference import by_pk, references
 from gql_cluster.domain.spec import ROOT_KEY, ClusterSpec, NodeSpec, RelationSpec, SetSpec
-from gql_cluster.domain.tree import Overlay, Tree
+from gql_cluster.domain.tree import Overlay, Tree, is_alive, path_to
 
 # Keys that the engine makes hold a colon, so a client's key never meets one of them.
 _CLIENT_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,63}")
@@ -21,12 +22,14 @@ class Applied:
     """What a change set comes to: its deltas, each touched node as it is now, the new tail.
 
     `changes` gives the index of the change that each delta comes from, None for a new cluster.
+    `by_key` are the foreign keys, by node and name, that were given as the key of a node.
     """
 
     deltas: tuple[Delta, ...]
     changes: tuple[int | None, ...]
     nodes: Mapping[str, Node]
     tail: int
+    by_key: frozenset[tuple[str, str]] = frozenset()
 
 
 class NodeEditor:
@@ -46,18 +49,26 @@ class NodeEditor:
         self.overlay = Overlay(tree)
         self.change: int | None = None
         self._deltas: list[tuple[Delta, int | None]] = []
+        # Foreign keys by node and name: the key that each is given, and by which change.
+        self._referring: dict[tuple[str, str], tuple[str, int | None]] = {}
         self.tail = tail
         self._cluster = cluster
         self._version = version
         self._new_key = new_key
 
     def applied(self) -> Applied:
-        """Return what has been done."""
+        """Return what has been done; raises where a reference leads to no node that it may.
+
+        That is told now, and not before: a node may be referred to before it is added.
+        """
+        for (key, name), (named, change) in self._referring.items():
+            self._check_reference(self._known(key), name, named, change)
         return Applied(
             deltas=tuple(delta for delta, _ in self._deltas),
             changes=tuple(change for _, change in self._deltas),
             nodes=self.overlay.changed,
             tail=self.tail,
+            by_key=frozenset(self._referring),
         )
 
     def root(self) -> Node:
@@ -120,11 +131,22 @@ class NodeEditor:
         self.overlay.put(after)
         return after
 
-    def _checked(
-        self, spec: NodeSpec, values: Values, key: str, path: tuple[str, ...], *, is_new: bool
+    def _checked(  # noqa: PLR0913 - a node's whole place, inside this package only
+        self,
+        spec: NodeSpec,
+        values: Values,
+        key: str,
+        path: tuple[str, ...],
+        above: str | None,
+        *,
+        is_new: bool,
     ) -> Values:
+        """Return the values; `above` is the parental key that the node's place says."""
         for name, value in values.items():
             field = spec.fields.get(name)
+            if name == above:
+                message = f"“{name}” is the node above: that is where the node is."
+                raise InvalidChangeError.of(message, key=key, field=name, path=(*path, name))
             if field is None or field.read_only or (field.fixed and not is_new):
                 what = "is read-only" if field else "is not a field"
                 message = f"“{name}” {what} of {spec.name}."
@@ -134,14 +156,47 @@ class NodeEditor:
                 raise InvalidChangeError.of(message, key=key, field=name, path=(*path, name))
         return values
 
+    def _above(self, spec: NodeSpec, node: Node) -> str | None:
+        """Return the one of several parental keys that a node's place says."""
+        if node.parent is None or not any(field.parental for field in spec.fields.values()):
+            return None
+        parent = self._cluster.nodes[self._known(node.parent).type]
+        return parent.relations[node.relation or ""].parent_field
+
+    def _resolved(self, spec: NodeSpec, key: str, values: Values) -> Values:
+        """Return what a node is to hold where it refers to others by their keys, and note those."""
+        named = dict(references(spec, values))
+        for name in values:
+            self._referring.pop((key, name), None)
+            if name in named:
+                self._referring[key, name] = named[name], self.change
+        return by_pk(spec, values, self.overlay.node) if named else values
+
+    def _check_reference(self, node: Node, name: str, named: str, change: int | None) -> None:
+        if not is_alive(self.overlay.node, node):
+            return
+        target = self.overlay.node(named)
+        if target is None:
+            message = f"There is no node with the key “{named[:64]}” for “{name}”."
+        elif target.type not in self._cluster.nodes[node.type].fields[name].nodes:
+            message = f"“{named}” is a {target.type}, to which “{name}” can't refer."
+        elif not is_alive(self.overlay.node, target):
+            message = f"The node with the key “{named}” for “{name}” has been removed."
+        else:
+            return
+        path = (*path_to(self.overlay.node, node), name)
+        raise InvalidChangeError.of(message, key=node.key, field=name, path=path, change=change)
+
     def _update(self, spec: NodeSpec, node: Node, values: Values, path: tuple[str, ...]) -> Node:
+        values = self._resolved(spec, node.key, values)
         after = {
             name: value
             for name, value in values.items()
             if name not in spec.fields or node.fields.get(name) != value
         }
         # A primary key that the client chooses is fixed from the first save on.
-        self._checked(spec, after, node.key, path, is_new=node.pk is None)
+        above = self._above(spec, node)
+        self._checked(spec, after, node.key, path, above, is_new=node.pk is None)
         if not after:
             return node
         delta = Updated(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import assert_never
 
 from gql_cluster.domain.change import (
@@ -24,6 +24,8 @@ from gql_cluster.domain.change import (
     SetFields,
     UpdateNode,
 )
+from gql_cluster.domain.node import Values
+from gql_cluster.domain.reference import key_in
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 
@@ -32,10 +34,38 @@ def needs(changes: Sequence[Change]) -> Want:
     """Return which parts of a draft applying the changes will look at."""
     wants = list(_needs(ROOT_KEY, changes))
     return Want(
-        keys=frozenset(key for want in wants for key in want.keys) | {ROOT_KEY},
+        keys=frozenset(key for want in wants for key in want.keys) | referred(changes) | {ROOT_KEY},
         relations=frozenset(place for want in wants for place in want.relations),
         families=frozenset(place for want in wants for place in want.families),
     )
+
+
+def referred(changes: Sequence[Change]) -> frozenset[str]:
+    """Return the keys that changes may refer to: the nodes above them are needed as well."""
+    held = (value for values in _given(changes) for value in values.values())
+    return frozenset(key for value in held if (key := key_in(value)) is not None)
+
+
+def _given(changes: Sequence[Change]) -> Iterator[Values]:
+    for change in changes:
+        match change:
+            case SetFields(values=values) | UpdateNode(values=values):
+                yield values
+            case AddNodes(nodes=nodes) | ReplaceNodes(nodes=nodes):
+                yield from _given_new(nodes)
+            case EditNode(changes=inner):
+                yield from _given(inner)
+            case OfKind(change=one):
+                yield from _given([one])
+            case _:
+                pass
+
+
+def _given_new(nodes: Iterable[NewNode]) -> Iterator[Values]:
+    for node in nodes:
+        yield node.values
+        for children in node.children.values():
+            yield from _given_new(children)
 
 
 def _needs(parent: str, changes: Sequence[Change]) -> Iterator[Want]:  # noqa: C901, PLR0912 - one case a kind

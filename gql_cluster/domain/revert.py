@@ -137,11 +137,11 @@ def _reset_fields(
         if base is None:
             message = f"“{node.key}” is new in this draft: its fields have no base state."
             raise InvalidChangeError.of(message, key=node.key, field=name, path=(*path, name))
-        if name in spec.fields:
-            fields[name] = base.fields.get(name)
-        else:
+        if name in spec.sets:
             sets[name] = base.sets.get(name, ())
             through = {**through, name: base.through.get(name, {})}
+        elif name in base.fields or not spec.fields[name].parental:
+            fields[name] = base.fields.get(name)
     through = {name: rows for name, rows in through.items() if rows}
     return replace(node, fields=fields, sets=sets, through=through)
 

@@ -16,8 +16,12 @@ class FieldSpec:
 
     `nullable` tells whether a draft may hold null in it: where the database does, and where
     the database requires a value that the draft may lack as yet. `target` is the label of
-    the model that a foreign key points to. `read_only` fields are never taken from a client,
-    `fixed` ones only until the node is saved.
+    the model that a foreign key points to, and `nodes` are the node types of this cluster that
+    are of that model: to these it may refer by their key in the draft. `holds_pk` tells whether
+    it holds its target's primary key, and no other field of it. `read_only` fields are never
+    taken from a client, `fixed` ones only until the node is saved. A type with several parental
+    keys has them all as fields, which are `parental`; the one by which a node is in its relation
+    is not among what that node holds.
     """
 
     name: str
@@ -25,6 +29,9 @@ class FieldSpec:
     read_only: bool = False
     fixed: bool = False
     target: str | None = None
+    nodes: frozenset[str] = frozenset()
+    holds_pk: bool = True
+    parental: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,3 +107,9 @@ class ClusterSpec:
     def kinds(self, name: str) -> tuple[str, ...]:
         """Return a node type, and those that are a kind of it."""
         return tuple(each for each in self.nodes if self.is_kind(each, name))
+
+    def is_shared(self, relation: RelationSpec) -> bool:
+        """Tell whether nodes of other relations may refer to a parent by the same key."""
+        return any(
+            relation.parent_field in self.nodes[kind].fields for kind in self.kinds(relation.child)
+        )

@@ -28,7 +28,7 @@ def clash_with_others(family: Family, plan: Plan, clash: unique.Clash, using: st
         return None
     fields = tuple(name for name in clash.rule.names if name in theirs.fields)
     base = family.base_of(plan, theirs)
-    if base is not None and all(base.fields[name] == theirs.fields[name] for name in fields):
+    if base is not None and all(base.fields.get(name) == theirs.fields[name] for name in fields):
         return None
     return Clash(key=mine.key, fields=fields, theirs=theirs, base=base)
 
@@ -68,11 +68,11 @@ def _saved_node(
     above = family.snapshot.node(mine.parent or "")
     if row is None or above is None:
         return None
-    parent = row[relation.parent_field]
+    parent = row[f"{relation.parent_field}__pk"]
     if not _is_below(family, above, parent, using):
         return None
     key = ROOT_KEY if above.parent is None else node_key(above.type, parent)
-    return make_node(cluster, type_name, row, parent=key, relation=relation.name)
+    return make_node(cluster, type_name, row, parent=key, relation=relation)
 
 
 def _is_below(family: Family, like: Node, pk: Json, using: str) -> bool:

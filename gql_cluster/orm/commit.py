@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
-from django.db.models import Model
+from django.db.models import SET_NULL, Model
 
 from gql_cluster.domain.error import (
     Conflict,
@@ -34,6 +35,7 @@ from gql_cluster.orm.save import REFUSED, Saver
 from gql_cluster.orm.saved import Now, read_now
 from gql_cluster.orm.unique import Uniqueness
 from gql_cluster.orm.validate import Checked, by_type, validate
+from gql_cluster.orm.within import referring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,20 +82,25 @@ def commit(family: Family, plan: Plan, receipt: Receipt, *, until: Callable[[], 
     `ConflictError`, `ApartError`, `ValidationFailedError` and `DatabaseUnavailableError`.
     """
     using = router.db_for_write(family.cluster.model)
-    with transaction.atomic(using=using):
+    is_first = False
+    try:
         with transaction.atomic(using=using):
-            receipt.save(using=using, force_insert=True)
-        try:
+            with transaction.atomic(using=using):
+                receipt.save(using=using, force_insert=True)
+            is_first = True
             with transaction.atomic(using=using):
                 _commit(family, plan, receipt, using)
                 connection = transaction.get_connection(using)
                 if connection.vendor == "postgresql":
                     # Else what it defers to the end would come up as nobody's error.
                     connection.check_constraints()
-        except IntegrityError as exc:
-            raise ValidationFailedError(problem(family, None, None, REFUSED)) from exc
-        if time.monotonic() > until():
-            raise DatabaseUnavailableError.of("The commit took too long; nothing was saved.")
+            if time.monotonic() > until():
+                raise DatabaseUnavailableError.of("The commit took too long; nothing was saved.")
+    except IntegrityError as exc:
+        if not is_first:
+            raise
+        # SQLite looks at foreign keys when the transaction ends.
+        raise ValidationFailedError(problem(family, None, None, REFUSED)) from exc
     return receipt
 
 
@@ -153,7 +160,7 @@ class _Work:
         ).conflicts
 
     def check(self) -> Checked:
-        return validate(self._family, self._plan, self._written, self._deleted_pks(), self._using)
+        return validate(self._family, self._plan, self._written, self._deleted_pks, self._using)
 
     def save(self) -> None:
         for name, instances in by_type(self._family, self._written).items():
@@ -187,7 +194,7 @@ class _Work:
         return len(path_to(self._family.snapshot.node, self._node(key)))
 
     def _write_over(self) -> None:
-        plan = self._plan
+        plan, cluster = self._plan, self._family.cluster
         merged = Merged(self._family, plan, self._written, self._using)
         counted = self._numbers()
         saved = {**plan.ancestors, **{key: mine for key, (_, mine) in plan.updated.items()}}
@@ -198,8 +205,6 @@ class _Work:
                 saved.setdefault(key, node)
         for key, node in sorted(saved.items(), key=lambda item: self._depth(item[0])):
             instance = self._now.instances[key]
-            self._family.adopt(node, instance)
-            attach(instance, self._family.cluster, node, self._family, merged.related)
             relation = self._family.relation_of(node)
             if relation is not None:
                 setattr(instance, relation.parent_field, self._family.parent(node))
@@ -207,13 +212,33 @@ class _Work:
                 base, mine = plan.updated[key]
                 changed = {n: v for n, v in mine.fields.items() if v != base.fields.get(n)}
                 set_values(instance, changed)
+            self._let_go(key, instance)
+            self._family.adopt(node, instance)
+            attach(instance, cluster, node, self._family, merged)
             self._written[key] = instance
         for key, node in plan.added.items():
-            self._written[key] = self._family.instance(node)
+            instance = self._written[key] = self._family.instance(node)
+            attach(instance, cluster, node, self._family, merged)
         for key, number in counted.items():
             relation = self._family.relation_of(self._node(key))
             if relation is not None and relation.order_field is not None:
                 setattr(self._written[key], relation.order_field, number)
+
+    def _let_go(self, key: str, instance: Model) -> None:
+        """Let a saved row refer no more to rows that go, as the database will have it.
+
+        Else saving it would have it refer to them again. What the draft itself lets it refer to
+        stays: that is for validation to tell.
+        """
+        base, mine = self._plan.updated.get(key, (None, None))
+        for field in referring(self._family, key, instance, self._deleted_pks):
+            is_given = (
+                mine is not None
+                and base is not None
+                and (mine.fields.get(field.name) != base.fields.get(field.name))
+            )
+            if field.remote_field.on_delete is SET_NULL and not is_given:
+                setattr(instance, field.attname, None)
 
     def _numbers(self) -> dict[str, int]:
         counted: dict[str, int] = {}
@@ -254,7 +279,8 @@ class _Work:
         set_values(row, node.fields)
         return row
 
-    def _deleted_pks(self) -> dict[str, set[Json]]:
+    @cached_property
+    def _deleted_pks(self) -> Mapping[str, set[Json]]:
         gone: dict[str, set[Json]] = defaultdict(set)
         nodes = self._family.cluster.spec.nodes
         for key, node in self._plan.removed.items():

@@ -74,8 +74,9 @@ def describe(model: type[ClusterableModel]) -> Cluster:
     """Return the cluster of a root model: every child relation at any depth, and every set.
 
     Relations of superclasses belong to it, too, and children of each kind: the models that
-    inherit a child's table. A node type is named as its model, with the
-    app's label before it where two models of one cluster share a name.
+    inherit a child's table. Where a child has several parental keys, a row is one node: in the
+    first relation that finds it, on the way from the root. A node type is named as its model,
+    with the app's label before it where two models of one cluster share a name.
     """
     models = _models_below(model)
     parental = {
@@ -222,6 +223,7 @@ def _node(
             order_field=order,
             first_number=0 if order == ORDER_COLUMN else 1,
         )
+    keys = [field for field in stored_fields(model) if _is_parental(field, names)]
     ordered = {
         found
         for name in parental
@@ -235,10 +237,10 @@ def _node(
         label=model._meta.label,
         fields={
             field.name: _field(
-                field, is_order=field.name in ordered, is_fixed=field.name in referred
+                field, names, is_order=field.name in ordered, is_fixed=field.name in referred
             )
             for field in stored_fields(model)
-            if not _is_parental(field, names)
+            if field not in keys or len(keys) > 1
         },
         relations=relations,
         sets={
@@ -254,7 +256,7 @@ def _set(field: Any) -> SetSpec:
         name=field.name,
         target=None if is_tags(field) else field.related_model._meta.label,
         ignores_case=ignores_case(field),
-        fields={column.name: _field(column) for column in columns},
+        fields={column.name: _field(column, {}) for column in columns},
         is_bare=all(is_filled(column) for column in columns),
     )
 
@@ -273,7 +275,13 @@ def _is_parental(field: AnyField, names: Mapping[type[Model], str]) -> bool:
     )
 
 
-def _field(field: AnyField, *, is_order: bool = False, is_fixed: bool = False) -> FieldSpec:
+def _field(
+    field: AnyField,
+    names: Mapping[type[Model], str],
+    *,
+    is_order: bool = False,
+    is_fixed: bool = False,
+) -> FieldSpec:
     target = field.related_model if isinstance(field, ForeignKey) else None
     return FieldSpec(
         name=field.name,
@@ -281,4 +289,15 @@ def _field(field: AnyField, *, is_order: bool = False, is_fixed: bool = False) -
         read_only=is_order or not field.editable or bool(getattr(field, "generated", False)),
         fixed=field.primary_key or is_fixed,
         target=target._meta.label if isinstance(target, type) else None,
+        nodes=_nodes_within(field, names),
+        holds_pk=not isinstance(field, ForeignKey) or field.target_field.primary_key,
+        parental=_is_parental(field, names),
     )
+
+
+def _nodes_within(field: AnyField, names: Mapping[type[Model], str]) -> frozenset[str]:
+    """Return the node types that a foreign key of this cluster can refer to, as Django has it."""
+    if not isinstance(field, ForeignKey) or field.primary_key:
+        return frozenset()
+    target: Any = field.remote_field.model._meta.concrete_model
+    return frozenset(name for model, name in names.items() if issubclass(model, target))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -97,7 +98,7 @@ class _At:
     relation: RelationSpec | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class _Reader:
     cluster: Cluster
     base: Sequence[Node]
@@ -105,6 +106,9 @@ class _Reader:
     _problems: list[Problem] = field(default_factory=list)
     _outside: Outside[_At] = field(default_factory=Outside)
     _below: dict[tuple[str, str], list[Node]] = field(default_factory=lambda: defaultdict(list))
+    # Children that are listed by a parental key which is not that of their place; those in place.
+    _again: list[tuple[_At, Json]] = field(default_factory=list)
+    _placed: set[tuple[str, Json]] = field(default_factory=set)
     _tag_names: dict[tuple[str, str], dict[str, Json]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -139,7 +143,7 @@ class _Reader:
                 sets[name] = self._members(at, name, value, base)
             elif (tags := set_behind(model, name)) is not None:
                 sets.setdefault(tags, self._tagged(at, name, tags, value))
-            elif name in spec.fields:
+            elif name in spec.fields and not (at.relation and at.relation.parent_field == name):
                 self._field(at, name, value, base, made if base is None else values)
             else:
                 self._other(at, name, value)
@@ -315,6 +319,8 @@ class _Reader:
                 parent=parent,
             )
             pk = self.pk(child, each)
+            if self._is_listed_again(child, pk):
+                continue
             saved = here.get(pk) if pk is not None else None
             kind = kind_in(self.cluster, relation.child, each)
             named = each.get(KIND) if isinstance(each, dict) else None
@@ -340,6 +346,27 @@ class _Reader:
         if base is not None:
             self._renumber(at, relation, [value[index] for index in order], found, here)
         return tuple(found)
+
+    def _is_listed_again(self, at: _At, pk: Json) -> bool:
+        """Tell whether a child is in a list by a parental key that is not the one of its place."""
+        relation = at.relation
+        if relation is None or not self.cluster.spec.is_shared(relation):
+            return False
+        if (base := self._shared.get((at.type_name, pk))) is None:
+            return False
+        is_its_own = relation.parent_field not in base.fields
+        if is_its_own:
+            self._placed.add((at.type_name, pk))
+        else:
+            self._again.append((at, pk))
+        return not is_its_own
+
+    @cached_property
+    def _shared(self) -> Mapping[tuple[str, Json], Node]:
+        """The saved nodes that several lists may hold, by type and primary key."""
+        nodes = self.cluster.spec.nodes
+        kinds = {n for n, spec in nodes.items() if any(f.parental for f in spec.fields.values())}
+        return {(node.type, node.pk): node for node in self.base if node.type in kinds}
 
     def _renumber(
         self,
@@ -400,6 +427,9 @@ class _Reader:
             self._wrong(at, message, missing.field.name)
         for at, pk in self._outside.taken():  # by another cluster, or below another parent
             self._unresolved(at, pk)
+        for at, pk in self._again:
+            if (at.type_name, pk) not in self._placed:
+                self._unresolved(at, pk)
 
     def _wrong(self, at: _At, message: str, name: str | None = None) -> None:
         self._problems.append(

@@ -11,9 +11,9 @@ from typing import Any
 from django.db.models import F, Model, UniqueConstraint
 from django.db.models.sql.constants import SINGLE
 from django.db.models.sql.query import Query
-from modelcluster.fields import ParentalKey
 
 from gql_cluster.orm.describe import is_unique_fields
+from gql_cluster.orm.instance import unsaved_target
 
 _COLUMNS = 200
 
@@ -38,7 +38,7 @@ def alike(
         held = tuple(next(values) for _ in row)
         if None in held and constraint.nulls_distinct is not False:
             continue
-        whole = (*held, *_unsaved_parents(constraint, instances[key]))
+        whole = (*held, *_unsaved_targets(constraint, instances[key]))
         if whole in seen:
             yield key
         seen.add(whole)
@@ -47,7 +47,7 @@ def alike(
 def _expressions(constraint: Any, instance: Any) -> list[Any]:
     """Return what the constraint compares, with the instance's values in it.
 
-    A parent that is not saved has no value to compare, and is left to `_unsaved_parents`.
+    What refers to a node that is not saved has no value to compare: see `_unsaved_targets`.
     """
     fields = instance._get_field_expression_map(instance._meta)  # noqa: SLF001
     absent = _absent(instance)
@@ -63,7 +63,7 @@ def _expressions(constraint: Any, instance: Any) -> list[Any]:
     return found
 
 
-def _unsaved_parents(constraint: Any, instance: Any) -> list[int]:
+def _unsaved_targets(constraint: Any, instance: Any) -> list[int]:
     named = {_name(each) for each in constraint.expressions}
     return [id(getattr(instance, name)) for name in sorted(_absent(instance) & named)]
 
@@ -77,7 +77,7 @@ def _absent(instance: Any) -> set[str]:
     return {
         field.name
         for field in instance._meta.concrete_fields
-        if isinstance(field, ParentalKey) and getattr(instance, field.attname) is None
+        if unsaved_target(instance, field) is not None
     }
 
 

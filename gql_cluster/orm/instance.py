@@ -14,6 +14,7 @@ from modelcluster.models import ClusterableModel
 
 from gql_cluster.domain.node import Json, Node, Values
 from gql_cluster.domain.plan import Plan
+from gql_cluster.domain.reference import key_in
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Tree
 from gql_cluster.orm.codec import decode, is_coded, pk_field
@@ -23,7 +24,17 @@ from gql_cluster.orm.sets import Members, members_of
 _BOUND = "_gql_cluster_bound"
 
 
-class Family(Protocol):
+class Around(Protocol):
+    """What the instance of a node finds around it."""
+
+    def related(self, node: Node, name: str) -> list[Model]:
+        """Return the instances of a child relation or a many-to-many set of a node."""
+
+    def referred(self, node: Node, name: str) -> Model | None:
+        """Return the instance of the node that a foreign key refers to; None for none here."""
+
+
+class Family(Around, Protocol):
     """A draft as instances: what knows the nodes around a node."""
 
     @property
@@ -42,9 +53,6 @@ class Family(Protocol):
 
     def relation_of(self, node: Node) -> RelationSpec | None:
         """Return the relation that a node is in; None for the root."""
-
-    def related(self, node: Node, name: str) -> list[Model]:
-        """Return the instances of a child relation or a many-to-many set of a node."""
 
     def parent(self, node: Node) -> Model | None:
         """Return the instance of the node above, None above the root."""
@@ -100,6 +108,32 @@ class _Prefetched(dict[str, "QuerySet[Any]"]):
         return self[name]
 
 
+class _Referred(dict[str, Any]):
+    """What Django keeps of foreign keys: nodes of the draft, each found when it is first read."""
+
+    def __init__(
+        self, known: Mapping[str, Any], read: Mapping[str, Callable[[], Model | None]]
+    ) -> None:
+        super().__init__({name: found for name, found in known.items() if name not in read})
+        self._read = read
+
+    def __missing__(self, name: str) -> Model:
+        found = self._read[name]() if name in self._read else None
+        if found is None:
+            raise KeyError(name)
+        self[name] = found
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        if super().__contains__(name) or name not in self._read:
+            return super().__contains__(name)
+        found = self._read[str(name)]()
+        return found is not None
+
+    def __delitem__(self, name: str) -> None:
+        self.pop(name, None)
+
+
 def make_instance(
     cluster: Cluster,
     node: Node,
@@ -139,16 +173,14 @@ def set_values(instance: Model, values: Values) -> None:
 
 
 def attach(
-    instance: Model,
-    cluster: Cluster,
-    node: Node,
-    family: Family,
-    related: Callable[[Node, str], list[Model]] | None = None,
+    instance: Model, cluster: Cluster, node: Node, family: Family, around: Around | None = None
 ) -> None:
-    """Let an instance stand for a node: its relations are the draft's, or what `related` gives."""
+    """Let an instance stand for a node: what is around it is the draft's, or what `around` has."""
+    around = around or family
     spec = cluster.spec.nodes[node.type]
     instance.__dict__[_BOUND] = Bound(family, node)
-    read = partial(related or family.related, node)
+    _refer(instance, cluster, node, around)
+    read = partial(around.related, node)
     plain = _plain(type(instance), tuple(spec.sets))
     if plain:
         instance.__dict__["_prefetched_objects_cache"] = _Prefetched(plain, read)
@@ -158,9 +190,37 @@ def attach(
         instance.__dict__["_cluster_related_objects"] = _Related(names, read)
 
 
+def _refer(instance: Any, cluster: Cluster, node: Node, around: Around) -> None:
+    """Let the foreign keys of an instance lead to nodes, as long as it holds what its node does."""
+
+    def read(name: str, attname: str, value: Any) -> Model | None:
+        return around.referred(node, name) if getattr(instance, attname) == value else None
+
+    fields = cluster.spec.nodes[node.type].fields
+    held = [n for n, each in fields.items() if each.nodes and node.fields.get(n) is not None]
+    model: Any = type(instance)
+    found = {
+        model._meta.get_field(name).cache_name: partial(
+            read, name, attname, decoded(node.fields[name])
+        )
+        for name, attname, decoded in _plan(model, tuple(held)).readers
+    }
+    known = instance._state.fields_cache
+    if found or isinstance(known, _Referred):
+        instance._state.fields_cache = _Referred(known, found)
+
+
+def unsaved_target(instance: Any, field: AnyField) -> Model | None:
+    """Return what a foreign key refers to that has no value to be held as yet, None for none."""
+    if not isinstance(field, ForeignKey) or getattr(instance, field.attname) is not None:
+        return None
+    return field.get_cached_value(instance, default=None)
+
+
 def detach(instance: Model) -> None:
     """Let an instance's relations be read from the database again."""
     instance.__dict__.pop(_BOUND, None)
+    instance._state.fields_cache = dict(instance._state.fields_cache)
     instance.__dict__.pop("_cluster_related_objects", None)
     instance.__dict__.pop("_prefetched_objects_cache", None)
 
@@ -223,9 +283,18 @@ def _reader(field: AnyField) -> Reader:
     elif not field.null and field.has_db_default():
         # Left out, so that the database's own default is taken at save.
         empty = DEFERRED
+    if isinstance(field, ForeignKey):
+        return lambda value: _foreign_value(field, value, empty)
     if is_text(field) and not is_coded(field):
         return lambda value: empty if value is None else value
     return lambda value: empty if value is None else decode(field, value)
+
+
+def _foreign_value(field: AnyField, value: Json, empty: Any) -> Any:
+    """Return what a foreign key holds; one that refers by a key holds nothing as yet."""
+    if key_in(value) is not None:
+        return None
+    return empty if value is None else decode(field, value)
 
 
 def _holds_text(field: AnyField) -> bool:

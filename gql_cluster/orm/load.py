@@ -49,7 +49,10 @@ def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
 
 
 class _Loader:
+    """Loads one cluster, or what is below one node; a row that two relations find comes once."""
+
     def __init__(self, cluster: Cluster, using: str, pk: Json) -> None:
+        self._seen: set[tuple[str, Json]] = set()
         self._cluster = cluster
         self._using = using
         self._pk = pk
@@ -80,25 +83,30 @@ class _Loader:
             .filter(**{f"{above}pk": self._pk})
             .order_by(*ordering)
         )
+        parent_key = f"{relation.parent_field}__pk"
         found = [
             (type_name, row)
             for type_name, row in rows(
                 self._cluster, relation.child, queryset, relation.parent_field
             )
-            if row[relation.parent_field] in keys
+            if row[parent_key] in keys
         ]
         types = dict.fromkeys([relation.child, *(name for name, _ in found)])
         sets = self._sets(model, types, above)
         here: _Keys = defaultdict(dict)
         counts: dict[str, int] = defaultdict(int)
         for type_name, row in found:
-            parent = keys[row[relation.parent_field]]
+            if (type_name, row["pk"]) in self._seen:
+                continue
+            if self._cluster.spec.is_shared(relation):
+                self._seen.add((type_name, row["pk"]))
+            parent = keys[row[parent_key]]
             node = make_node(
                 self._cluster,
                 type_name,
                 row,
                 parent=parent,
-                relation=relation.name,
+                relation=relation,
                 rank=base_rank(counts[parent]),
                 sets=sets[type_name],
             )
@@ -145,8 +153,8 @@ def rows(
 ) -> Iterator[tuple[str, dict[str, Json]]]:
     """Yield a queryset's rows, each with its node type, which may be a kind of that one.
 
-    `extra` foreign keys are given by the primary key of the row that they refer to, whatever
-    column that is by.
+    Of each of `extra` foreign keys there is `<name>__pk`, too: the primary key of the row that it
+    refers to, whatever column that is by.
     """
     base = cluster.models[type_name]
     below = [(name, path_to(base, kind)) for kind, name in cluster.kinds(type_name).items()]
@@ -174,7 +182,7 @@ def _rows(
         for each in extra:
             key: Any = base._meta.get_field(each)
             columns[f"{each}__pk"] = row_encoder(pk_field(key.related_model))
-            held.append((each, f"{each}__pk"))
+            held.append((f"{each}__pk", f"{each}__pk"))
         marker = f"{path}__pk" if path else "pk"
         columns.setdefault(marker, columns["pk"])
         readers.append((name, marker, held))
@@ -195,21 +203,22 @@ def make_node(  # noqa: PLR0913 - a node, said whole
     row: dict[str, Json],
     *,
     parent: str | None,
-    relation: str | None = None,
+    relation: RelationSpec | None = None,
     rank: str = "",
     sets: Mapping[str, _Members] | None = None,
 ) -> Node:
     """Return the node of a row that `rows` gave."""
     pk = row["pk"]
     spec = cluster.spec.nodes[type_name]
+    above = None if relation is None else relation.parent_field
     return Node(
         key=ROOT_KEY if parent is None else node_key(type_name, pk),
         type=type_name,
         pk=pk,
         parent=parent,
-        relation=relation,
+        relation=None if relation is None else relation.name,
         rank=rank,
-        fields={name: row[name] for name in spec.fields},
+        fields={name: row[name] for name in spec.fields if name != above},
         sets={name: (sets or {}).get(name, {}).get(pk, ()) for name in spec.sets},
     )
 

@@ -1,4 +1,4 @@
-"""A saved node's relations with the draft laid over them, as its own methods find them.
+"""What is around a node that is written, as its own methods find it: the draft over what is saved.
 
 What others saved since the base is among it: an overridden `save()` that adds up its children
 adds up those that there will be.
@@ -7,16 +7,20 @@ adds up those that there will be.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
 from django.db.models import Model
 
-from gql_cluster.domain.node import Node
+from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
+from gql_cluster.domain.reference import key_in
 from gql_cluster.orm.codec import encoder, pk_field
 from gql_cluster.orm.inheritance import concrete
-from gql_cluster.orm.instance import Family
+from gql_cluster.orm.instance import Family, unsaved_target
 from gql_cluster.orm.load import in_model_order, node_key
 from gql_cluster.orm.sets import members_of, set_behind
+from gql_cluster.orm.within import value_of
 
 
 class Merged:
@@ -37,8 +41,29 @@ class Merged:
 
     def related(self, node: Node, name: str) -> list[Model]:
         """Return the instances of a child relation, or of what is deferred for a set."""
+        if node.key in self._plan.added:
+            return self._family.related(node, name)
         found = set_behind(self._family.cluster.models[node.type], name)
         return self._children(node, name) if found is None else self._members(node, found)
+
+    def referred(self, node: Node, name: str) -> Model | None:
+        """Return the instance of the written node that a foreign key refers to.
+
+        None is for what the commit does not write: the database has it as it is now.
+        """
+        value = node.fields[name]
+        key = key_in(value)
+        if key is not None:
+            return self._written.get(key) or self._family.referred(node, name)
+        field = self._family.cluster.spec.nodes[node.type].fields[name]
+        keys = (self._saved.get((each, value)) for each in field.nodes if field.holds_pk)
+        return next((self._written[key] for key in keys if key is not None), None)
+
+    @cached_property
+    def _saved(self) -> Mapping[tuple[str, Json], str]:
+        """The written nodes that are saved already, by type and primary key."""
+        nodes = (self._family.snapshot.node(key) for key in self._written)
+        return {(node.type, node.pk): node.key for node in nodes if node and node.pk is not None}
 
     def _children(self, node: Node, name: str) -> list[Model]:
         cluster = self._family.cluster
@@ -61,6 +86,11 @@ class Merged:
             for key, added in self._plan.added.items()
             if (added.parent, added.relation) == (node.key, name)
         ]
+        if cluster.spec.is_shared(relation):
+            field = model._meta.get_field(relation.parent_field)
+            kind = [each for each in self._written.values() if isinstance(each, model)]
+            here = {id(each): each for each in (*found, *kind)}.values()
+            found = [each for each in here if _refers(each, field, parent)]
         in_model_order(model, found)
         return found
 
@@ -76,3 +106,9 @@ class Merged:
         if found:
             in_model_order(type(found[0]), found)
         return found
+
+
+def _refers(instance: Model, field: Any, parent: Model) -> bool:
+    target = unsaved_target(instance, field)
+    held = getattr(instance, field.attname)
+    return target is parent or (held is not None and held == value_of(parent, instance, field.name))

@@ -1,4 +1,4 @@
-"""References out of the cluster: foreign keys and many-to-many members must exist."""
+"""References to what is saved: foreign keys and many-to-many members must exist."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.db.models import Model
 
 from gql_cluster.domain.delta import Added, Delta, Related, Updated
 from gql_cluster.domain.node import Json, Through, Values
+from gql_cluster.domain.reference import key_in
 from gql_cluster.orm.codec import decode, encoder, pk_field
 from gql_cluster.orm.describe import AnyField, Cluster
 
@@ -95,7 +96,8 @@ def _foreign(cluster: Cluster, type_name: str, key: str, values: Values) -> Iter
     model = cluster.models[type_name]
     spec = cluster.spec.nodes[type_name]
     for name, value in values.items():
-        if value is not None and spec.fields[name].target is not None:
+        is_saved = value is not None and key_in(value) is None
+        if is_saved and spec.fields[name].target is not None:
             yield Reference(key=key, field=model._meta.get_field(name), value=value)
 
 

@@ -3,6 +3,10 @@
 A row, then the children that left its relations, then those that came or changed, then its
 many-to-many sets: all of it within the row's own `save()`, as `ClusterableModel.save()` does,
 so that an overridden `save()` finds the draft's relations before and the saved ones after.
+
+A foreign key may refer to a node that is new itself. Siblings are saved behind those that they
+refer to. Where that is not enough, a key that may be null is null at first, and saved by itself
+once what it refers to is; a node whose key may not be null is put aside until then.
 """
 
 from __future__ import annotations
@@ -18,13 +22,14 @@ from django.db.models import Model, ProtectedError, RestrictedError
 from gql_cluster.domain.error import ValidationFailedError
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan
-from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
+from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.describe import ORDER_COLUMN
 from gql_cluster.orm.instance import Family, detach
 from gql_cluster.orm.integrity import field_of
 from gql_cluster.orm.load import in_model_order
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.sets import members_of
+from gql_cluster.orm.within import held, nothing, referred_first, value_of
 
 REFUSED = "The database refused this: one of its constraints does not hold."
 _REFUSALS = (ValidationError, IntegrityError, DataError)
@@ -51,11 +56,17 @@ class Saver:
         self._children: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._leaving: dict[tuple[str, str], list[str]] = defaultdict(list)
         self._deleted = deleted
+        self._done: set[str] = set()
+        # What refers to nodes that are not saved as yet: a foreign key by node and name, with the
+        # node that it refers to; and whole nodes, with the place that they are to get.
+        self._late: dict[tuple[str, str], str] = {}
+        self._aside: dict[str, int | None] = {}
         for key in written:
             node = self._node(key)
             self._children[node.parent or "", node.relation or ""].append(key)
-        for children in self._children.values():
+        for place, children in self._children.items():
             self._sort(children)
+            self._children[place] = referred_first(family, children)
         for key in deleted:
             node = plan.removed[key]
             self._leaving[node.parent or "", node.relation or ""].append(key)
@@ -64,7 +75,7 @@ class Saver:
 
     def save(self) -> None:
         """Save the root, and with it all that changed."""
-        self._save(ROOT_KEY)
+        self._save_or_wait(ROOT_KEY)
 
     def _node(self, key: str) -> Node:
         node = self._family.snapshot.node(key)
@@ -81,6 +92,56 @@ class Saver:
             instances = [self._written[key] for key in keys]
             in_model_order(self._family.cluster.models[relation.child], instances)
             keys[:] = [places[id(instance)] for instance in instances]
+
+    def _save_or_wait(self, key: str) -> None:
+        """Save a node, or put it aside until what it needs is saved."""
+        if not self._refer(key):
+            self._aside[key] = None
+            return
+        self._save(key)
+        self._done.add(key)
+        for (of, name), named in list(self._late.items()):
+            if of in self._done and named in self._done:
+                del self._late[of, name]
+                self._save_late(of, name, named)
+        for each in list(self._aside):
+            if each in self._aside and self._refer(each):
+                place = self._aside.pop(each)
+                self._save_or_wait(each)
+                if place is not None:
+                    self._number({each: place})
+
+    def _refer(self, key: str) -> bool:
+        """Give a node's foreign keys what they refer to; False where one can't wait for that."""
+        node, instance = self._node(key), self._written[key]
+        late: dict[tuple[str, str], str] = {}
+        for name, named in held(self._family, node).items():
+            target = self._target(key, name, named)
+            if value_of(target, instance, name) is not None:
+                setattr(instance, name, target)
+                continue
+            if named in self._done:
+                raise ValidationFailedError(nothing(self._family, key, name, named))
+            field: Any = instance._meta.get_field(name)
+            if not field.null:
+                return False
+            setattr(instance, name, None)
+            late[key, name] = named
+        self._late.update(late)
+        return True
+
+    def _target(self, key: str, name: str, named: str) -> Any:
+        return self._written.get(named) or self._family.referred(self._node(key), name)
+
+    def _save_late(self, key: str, name: str, named: str) -> None:
+        instance, target = self._written[key], self._target(key, name, named)
+        if value_of(target, instance, name) is None:
+            raise ValidationFailedError(nothing(self._family, key, name, named))
+        setattr(instance, name, target)
+        try:
+            instance.save(update_fields=[name])
+        except _REFUSALS as exc:
+            raise self._refusal(key, instance, exc) from exc
 
     def _save(self, key: str) -> None:
         instance = self._written[key]
@@ -111,18 +172,23 @@ class Saver:
                 self._delete(gone)
             children = self._children.get((key, relation), ())
             if spec.relations[relation].order_field == ORDER_COLUMN:
-                self._save_in_order(spec.relations[relation], children)
+                self._save_in_order(children)
                 continue
             for child in children:
-                self._save(child)
+                self._save_or_wait(child)
         for name in spec.sets:
             self._save_set(key, instance, name)
 
-    def _save_in_order(self, relation: RelationSpec, keys: Sequence[str]) -> None:
+    def _save_in_order(self, keys: Sequence[str]) -> None:
         """Save siblings to which Django itself gives numbers when it inserts them."""
         places = {key: getattr(self._written[key], ORDER_COLUMN) for key in keys}
         for key in keys:
-            self._save(key)
+            self._save_or_wait(key)
+        self._aside.update((key, place) for key, place in places.items() if key in self._aside)
+        self._number({key: place for key, place in places.items() if key not in self._aside})
+
+    def _number(self, places: Mapping[str, int]) -> None:
+        """Give saved nodes their numbers, where Django gave them others."""
         moved = []
         for key, place in places.items():
             instance = self._written[key]
@@ -130,7 +196,7 @@ class Saver:
                 setattr(instance, ORDER_COLUMN, place)
                 moved.append(instance)
         if moved:
-            model = self._family.cluster.models[relation.child]
+            model: Any = moved[0]._meta.get_field(ORDER_COLUMN).model
             model._base_manager.bulk_update(moved, [ORDER_COLUMN])
 
     def _delete(self, key: str) -> None:

@@ -136,11 +136,17 @@ class _Reader:
             key: replace(
                 nodes[key],
                 parent=parents[key],
-                fields=encode_fields(self._cluster, nodes[key].type, row),
+                fields=self._fields(nodes[key], row),
                 sets=self._sets(nodes[key]),
             )
             for key, row in rows.items()
         }
+
+    def _fields(self, node: Node, row: Model) -> Mapping[str, Json]:
+        relation = self._family.relation_of(node)
+        above = None if relation is None else relation.parent_field
+        fields = encode_fields(self._cluster, node.type, row)
+        return {name: value for name, value in fields.items() if name != above}
 
     def _sets(self, node: Node) -> Mapping[str, tuple[Json, ...]]:
         """Return a removed node's sets as they are now; others' are merged, never compared."""
@@ -158,8 +164,16 @@ class _Reader:
         base = dict(self._base_below(node.key, node.type))
         # A node that was added to the draft before an earlier commit has a key of its own.
         keys = {(each.type, each.pk): key for key, each in base.items()}
-        now = load_below(self._cluster, node, self._using)
+        found = load_below(self._cluster, node, self._using)
+        now = (each for each in found if not self._is_elsewhere(each))
         return base, {keys.get((each.type, each.pk), each.key): each for each in now}
+
+    def _is_elsewhere(self, row: Node) -> bool:
+        """Tell whether a row is in another relation of the base, though it is found in this one."""
+        if not any(field.parental for field in self._cluster.spec.nodes[row.type].fields.values()):
+            return False
+        base = self._family.base_of(self._plan, row)
+        return base is not None and (base.parent, base.relation) != (row.parent, row.relation)
 
     def _base_below(self, key: str, type_name: str) -> Iterator[tuple[str, Node]]:
         """Yield what the base holds below a removed node, whatever the draft did to it."""
@@ -199,10 +213,24 @@ class _Reader:
             .order_by(*(model._meta.ordering or ()), "pk")
         )
         key_of = encoder(pk_field(model))
-        return {
+        found = {
             key_of(pk): encode(field, number)
             for pk, number in queryset.values_list("pk", field.attname)
         }
+        if not self._cluster.spec.is_shared(relation):
+            return found
+        at = Node(
+            key="",
+            type=relation.child,
+            pk=None,
+            parent=parent,
+            relation=relation_name,
+            rank="",
+            fields={},
+            sets={},
+        )
+        rows = {pk: replace(at, key=node_key(relation.child, pk), pk=pk) for pk in found}
+        return {pk: found[pk] for pk, row in rows.items() if not self._is_elsewhere(row)}
 
     def _base_order(self, place: tuple[str, str]) -> list[str]:
         here = [n for n in self._base_children(place) if (n.parent, n.relation) == place]

@@ -17,6 +17,7 @@ from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.instance import Family, bound
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.sets import members_of
+from gql_cluster.orm.within import held
 
 KIND = "__model__"
 """In the JSON of a child, which kind of its relation's model it is, if it is not of that itself.
@@ -40,9 +41,11 @@ def serialize(family: Family, nodes: Sequence[Node]) -> dict[str, Json]:
     `nodes` are all of the draft, the root first. The instances of the family are changed by
     it: modelcluster has each field prepared for saving, `auto_now` and all. What modelcluster
     leaves out is added: plain many-to-many fields, and tags by name in place of the rows that
-    lead to them.
+    lead to them. A node that two lists hold is written once, in its own relation.
     """
     _fill_sets(family, nodes)
+    _fill_lists(family, nodes)
+    _fill_references(family, nodes)
     root: Any = family.instance(nodes[0])
     data: dict[str, Json] = as_json(root.serializable_data())
     _add_sets(family, root, data)
@@ -80,6 +83,28 @@ def _fill_sets(family: Family, nodes: Sequence[Node]) -> None:
             held = set(node.sets.get(name, ()))
             members = [each for pk, each in found.items() if pk in held]
             family.instance(node).__dict__["_cluster_related_objects"][name] = members
+
+
+def _fill_lists(family: Family, nodes: Sequence[Node]) -> None:
+    """Give the instances their own children alone, where their lists hold others as well."""
+    for node in nodes:
+        for relation in family.cluster.spec.nodes[node.type].relations.values():
+            if family.cluster.spec.is_shared(relation):
+                children = [
+                    family.instance(each) for each in family.children(node.key, relation.name)
+                ]
+                related: Any = family.instance(node).__dict__["_cluster_related_objects"]
+                related[relation.name] = children
+
+
+def _fill_references(family: Family, nodes: Sequence[Node]) -> None:
+    """Give foreign keys that refer to saved nodes by their keys what they will hold."""
+    for node in nodes:
+        instance: Any = family.instance(node)
+        for name in held(family, node):
+            at = bound(target := family.referred(node, name))
+            if target is not None and at is not None and at.node.pk is not None:
+                setattr(instance, name, target)
 
 
 def _add_sets(family: Family, instance: Model, data: Any) -> None:

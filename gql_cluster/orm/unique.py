@@ -23,12 +23,11 @@ from django.db.models import (
     Value,
     When,
 )
-from modelcluster.fields import ParentalKey
 
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.orm.codec import decode, encode, encoder, pk_field
 from gql_cluster.orm.describe import AnyField, is_unique_fields, unique_sets
-from gql_cluster.orm.instance import Family
+from gql_cluster.orm.instance import Family, bound, unsaved_target
 
 Values: TypeAlias = tuple[Any, ...]
 
@@ -119,7 +118,7 @@ class Uniqueness:
             seen: dict[Values, str] = {}
             wanted: dict[Values, str] = {}
             for key, instance in self._instances.items():
-                values = self._values(key, instance, rule)
+                values = self._values(instance, rule)
                 if values is None:
                     continue
                 if values in seen:
@@ -145,12 +144,12 @@ class Uniqueness:
             will = {
                 values: key
                 for key, instance in self._instances.items()
-                if (values := self._values(key, instance, rule)) is not None
+                if (values := self._values(instance, rule)) is not None
             }
             blocking = {
                 key: instance
                 for key, instance in now.items()
-                if (values := self._values(key, instance, rule)) is not None
+                if (values := self._values(instance, rule)) is not None
                 and will.get(values, key) != key
             }
             if blocking:
@@ -199,9 +198,9 @@ class Uniqueness:
             raise LookupError(key)
         return node
 
-    def _values(self, key: str, instance: Model, rule: Rule) -> Values | None:
+    def _values(self, instance: Model, rule: Rule) -> Values | None:
         """Return what a node holds in a rule's fields, None where the rule is not about it."""
-        values = tuple(self._value(key, instance, name) for name in rule.names)
+        values = tuple(self._value(instance, name) for name in rule.names)
         if not rule.nulls_are_alike and any(value is None for value in values):
             return None
         return values if self._is_about(rule, instance) else None
@@ -216,12 +215,12 @@ class Uniqueness:
         fields: Any = instance
         return met.check(fields._get_field_expression_map(rule.model._meta), using=self._using)  # noqa: SLF001
 
-    def _value(self, key: str, instance: Model, name: str) -> Any:
+    def _value(self, instance: Model, name: str) -> Any:
         field: Any = self._model._meta.get_field(name)
         value = encode(field, getattr(instance, field.attname))
-        if value is None and isinstance(field, ParentalKey):
-            node = self._family.snapshot.node(key)
-            return _Unsaved(node.parent) if node is not None and node.parent else None
+        at = bound(unsaved_target(instance, field))
+        if at is not None:
+            return _Unsaved(at.node.key)
         return _hashable(value)
 
     def _rows(self, rule: Rule, wanted: Mapping[Values, str]) -> Iterator[tuple[Values, Json]]:
@@ -247,7 +246,7 @@ class Uniqueness:
 
 @dataclass(frozen=True, slots=True)
 class _Unsaved:
-    """A parent that has no primary key yet."""
+    """A node that is referred to and has no primary key yet: the one above, for one."""
 
     key: str
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import ForeignKey, Model, QuerySet
-from modelcluster.fields import ParentalKey
 
 from gql_cluster.domain.error import Problem
 from gql_cluster.domain.merge import Clash
@@ -20,12 +19,13 @@ from gql_cluster.orm.clashes import clash_with_others
 from gql_cluster.orm.describe import AnyField, is_unique_fields
 from gql_cluster.orm.expressions import alike, is_unique_expressions
 from gql_cluster.orm.form_rules import empty_sets, taken_dates
-from gql_cluster.orm.instance import Family
+from gql_cluster.orm.instance import Family, unsaved_target
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.references import dangling, references
 from gql_cluster.orm.through import wrong_rows
 from gql_cluster.orm.unique import Rule, Uniqueness
+from gql_cluster.orm.within import held, wrong_references
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +54,7 @@ def validate(
     problems = [
         *(wrong := list(_models(family, plan, written))),
         *(missing := list(_references(family, plan, using))),
+        *wrong_references(family, plan, written, deleted),
         *empty_sets(family, plan, written, using),
         *wrong_rows(family, plan, written, missing, using),
         *(each for each in unique if isinstance(each, Problem)),
@@ -109,7 +110,7 @@ def _unchecked(family: Family, node: Node, instance: Model) -> set[str]:
         for field in instance._meta.concrete_fields
         if isinstance(field, ForeignKey) and getattr(instance, field.attname) is not None
     }
-    return names | ({relation.parent_field} if relation else set())
+    return names | {*held(family, node)} | ({relation.parent_field} if relation else set())
 
 
 def _references(family: Family, plan: Plan, using: str) -> Iterator[Problem]:
@@ -218,9 +219,9 @@ def _own(family: Family, type_name: str) -> list[type[Model]]:
 
 
 def _absent(instance: Model) -> Iterator[AnyField]:
-    """Yield the parental keys of which the parent is not saved yet."""
+    """Yield the foreign keys that refer to what is not saved yet, parental keys among them."""
     for field in instance._meta.concrete_fields:
-        if isinstance(field, ParentalKey) and getattr(instance, field.attname) is None:
+        if unsaved_target(instance, field) is not None:
             yield field
 
 

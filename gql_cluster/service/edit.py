@@ -13,10 +13,10 @@ from gql_cluster.domain.change import Change
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.editor import Applied
 from gql_cluster.domain.error import InvalidChangeError
-from gql_cluster.domain.needs import needs
+from gql_cluster.domain.needs import needs, referred
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.tree import path_to
-from gql_cluster.orm.references import dangling, references
+from gql_cluster.orm.references import Reference, dangling, references
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes, check_changes
 from gql_cluster.service.stage import Request, Work, stage
@@ -40,15 +40,19 @@ async def edit(  # noqa: PLR0913 - one request, said whole
 ) -> Outcome:
     """Stage changes, in one round trip to the store where this worker's copy is up to date.
 
-    It never reads the database, but to see that objects outside of the cluster that the
-    changes refer to are there. The same `change_id` gives the first outcome again. Raises
+    It never reads the database, but to see that objects are there that the changes refer to by
+    their primary key. The same `change_id` gives the first outcome again. Raises
     `InvalidChangeError`, `StaleVersionError`, `ClosedError`, `LimitExceededError` and
     `NotFoundError`; then nothing was staged.
     """
     settings = engine.parts.settings
     check_changes(settings, changes)
 
+    named = referred(changes)
+
     async def work(view: View, version: int) -> Work:
+        if named:
+            await view.load_lines(named)
         applied = apply(
             cluster.spec,
             view.snapshot,
@@ -89,6 +93,7 @@ async def check_references(
         (reference, change)
         for delta, change in zip(applied.deltas, applied.changes, strict=True)
         for reference in references(cluster, [delta])
+        if not _is_seen(applied, reference)
     ]
     if not brought:
         return
@@ -102,6 +107,12 @@ async def check_references(
             path=(*path, *missing.place),
             change=next(change for reference, change in brought if reference is missing),
         )
+
+
+def _is_seen(applied: Applied, reference: Reference) -> bool:
+    """Tell whether a reference leads to a node of the draft, and may lead to any."""
+    is_by_key = (reference.key, reference.field.name) in applied.by_key
+    return is_by_key and not reference.field.get_limit_choices_to()
 
 
 def fingerprint(changes: Sequence[Change]) -> str:

@@ -124,7 +124,7 @@ def _in_memory(view: View, nodes: Mapping[str, Node], old: BaseNodes) -> View:
     copy.learn(nodes, places, size=0)
 
     async def load_nothing(want: Want) -> None:
-        del want
+        copy.learn(dict.fromkeys(want.keys), {}, size=0)  # all that there is, is known
 
     return View(cluster, copy, load_nothing, old=old)
 

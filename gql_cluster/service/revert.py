@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gql_cluster.domain import revert as domain
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import InvalidChangeError
+from gql_cluster.domain.reference import carried, ends
 from gql_cluster.service.log import later_than
 from gql_cluster.service.read import ROOT, touched_nodes
 from gql_cluster.service.stage import Request, Work, stage
@@ -39,8 +40,9 @@ async def revert(  # noqa: PLR0913 - one request, said whole
         later = await later_than(engine, view, version)
         want = domain.revert_needs(later)
         await view.load(want)
-        await view.load_lines(want.keys)
-        applied = domain.revert(view.snapshot, later, version=made, tail=view.draft.tail)
+        await view.load_lines(want.keys | ends(view.cluster.spec, later))
+        staged = carried(view.cluster.spec, later, view.snapshot.node)
+        applied = domain.revert(view.snapshot, staged, version=made, tail=view.draft.tail)
         return Work(applied=applied)
 
     request = Request(

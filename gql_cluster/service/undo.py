@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gql_cluster.domain import undo as domain
 from gql_cluster.domain.draft import Cause, Stack
 from gql_cluster.domain.error import InvalidChangeError
+from gql_cluster.domain.reference import carried, ends
 from gql_cluster.service.log import entry_at, later_than
 from gql_cluster.service.read import ROOT
 from gql_cluster.service.stage import Request, Work, stage
@@ -64,9 +65,10 @@ async def _undo(  # noqa: PLR0913, PLR0917 - one request, said whole
         later = await later_than(engine, view, top)
         want = domain.undo_needs(entry, later)
         await view.load(want)
-        await view.load_lines(want.keys)
+        await view.load_lines(want.keys | ends(view.cluster.spec, [entry, *later]))
+        first, *rest = carried(view.cluster.spec, [entry, *later], view.snapshot.node)
         applied, kept = domain.undo(
-            view.snapshot, entry, later, version=version, tail=view.draft.tail
+            view.snapshot, first, rest, version=version, tail=view.draft.tail
         )
         return Work(applied=applied, undone=entry, kept=kept)
 

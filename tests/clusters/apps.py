@@ -12,6 +12,8 @@ class ClustersConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def import_models(self) -> None:
-        """Import the specimens too, which are in a file of their own."""
+        """Import the models that are in files of their own."""
         super().import_models()
         import_module("tests.clusters.specimens")
+        import_module("tests.clusters.records")
+        import_module("tests.clusters.leagues")
