@@ -90,6 +90,22 @@ async def test_a_value_that_others_took_is_a_conflict(client: Client) -> None:
     assert await Street.objects.acount() == 1
 
 
+async def test_a_value_that_others_took_two_levels_down_is_a_conflict(client: Client) -> None:
+    """The row that has it is known for one of this cluster's by both columns."""
+    pk, town = await make()
+    desk = Desk(client=client, cluster="Country", fields=FIELDS)
+    draft = (await desk.open(pk=pk))["id"]
+    add = {"streets": {"add": [{"key": "mine", "name1": "Gasse", "code": 5}]}}
+    await desk.edit(draft, {"towns": {"edit": {"key": f"Town:{town.pk}", "changes": [add]}}})
+    await Street.objects.acreate(town=town, name_1="Weg", code=5)
+    result: Any = await client.data(
+        "mutation($id: ID!) { it: commitCountryDraft(draft: $id)"
+        " { conflicts { kind key field } } }",
+        id=draft,
+    )
+    assert result["it"]["conflicts"] == [{"kind": "UNIQUE", "key": "mine", "field": "code"}]
+
+
 async def test_a_child_that_others_deleted_is_a_conflict(client: Client) -> None:
     """As of any other."""
     pk, town = await make()

@@ -174,6 +174,7 @@ class Street(models.Model):
     town = ParentalKey(Town, on_delete=models.CASCADE, related_name="streets", to_field="number")
     name_1 = models.CharField(max_length=40)
     name_2nd = models.CharField(max_length=40, blank=True)
+    code = models.IntegerField(unique=True, null=True, blank=True)
 
 
 class Listed(models.Model):
@@ -214,10 +215,18 @@ class Catalogue(ClusterableModel):
     cluster = models.BooleanField(default=False)
     root = models.FloatField(null=True, blank=True)
     hidden = models.BooleanField(default=False, editable=False)
+    # Without constraints: tables of apps that are migrated are made after those of this one.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
     )
-    kinds = ParentalManyToManyField("contenttypes.ContentType", blank=True, related_name="+")
+    kinds = ParentalManyToManyField(
+        "contenttypes.ContentType", blank=True, related_name="+", db_constraint=False
+    )
     payers = ParentalManyToManyField("clusters.Customer", blank=True, related_name="+")
 
     kept = Kept()
@@ -228,7 +237,9 @@ class Volume(Listed):
 
     position = models.CharField(max_length=40, help_text="On which shelf it is.")
     move = models.CharField(max_length=40, blank=True)
-    kind = models.ForeignKey("contenttypes.ContentType", models.CASCADE, null=True, blank=True)
+    kind = models.ForeignKey(
+        "contenttypes.ContentType", models.CASCADE, null=True, blank=True, db_constraint=False
+    )
     object_id = models.PositiveIntegerField(null=True, blank=True)
     about = GenericForeignKey("kind")
 
