@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -36,7 +37,10 @@ class Registry:
     """
 
     def __init__(self, clusters: Sequence[type[Any]]) -> None:
-        """Take the root models, or the types declared for them."""
+        """Take the root models, or the types declared for them.
+
+        `clusters` has them by the name that is stored.
+        """
         self._types: dict[type[Model], type[Any]] = {}
         self.clusters: dict[str, Cluster] = {}
         declared = [each for each in clusters if not issubclass(each, Model)]
@@ -94,6 +98,9 @@ class Registry:
                 f"{model._meta.label} is no cluster: it is not a ClusterableModel."
             )
         cluster = limited(describe(model), self._types)
+        if model in self._types:
+            title = get_object_definition(self._types[model], strict=True).name
+            cluster = replace(cluster, title=title)
         other = self.clusters.get(cluster.name)
         if other is not None:
             what = "twice" if other.model is model else f"and so is {other.label}"
