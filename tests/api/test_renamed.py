@@ -12,6 +12,7 @@ from strawberry import auto
 
 import gql_cluster
 from schema.bands.models import Album, Band, BandMember
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import ERRORS, Client
 
 
@@ -42,7 +43,7 @@ class Desk(Client):
 @pytest.fixture
 async def desk(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     """A client of a schema in which a band is a company."""
-    schema = gql_cluster.Schema(clusters=[Group])
+    schema = schema_of(Group)
     yield Desk(schema=schema)
     await schema.engine.aclose()
 
