@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db.models.signals import m2m_changed
+from django.db.models.signals import m2m_changed, pre_save
 
 import gql_cluster
 from tests.api.samples_kit import schema_of
@@ -222,6 +222,28 @@ async def test_a_saved_member_that_goes_and_comes_has_another_row(
     draft = (await desk.open(pk=str(troupe.pk)))["draft"]["id"]
     payload = await desk.edit(draft, gone, add_with(people["Ann"]))
     assert payload["draft"]["changes"] == []
+
+
+async def test_a_models_own_code_sees_who_gets_another_row(
+    desk: Desk, troupe: Troupe, people: dict[str, str]
+) -> None:
+    """While it is saved, too: the member is there before and after."""
+    await Gift.objects.acreate(troupe=troupe, person_id=people["Ann"])
+    draft = (await desk.open(pk=str(troupe.pk)))["draft"]["id"]
+    gift = {"pks": [people["Ann"]], "throughDefaults": {"amount": 5}}
+    await desk.edit(draft, {"patrons": {"clear": True}}, {"patrons": {"addWith": gift}})
+    seen: list[str] = []
+
+    def look(instance: Any, **_: object) -> None:
+        seen.extend(each.name for each in instance.patrons.all())
+
+    pre_save.connect(look, sender=Troupe)
+    try:
+        assert (await desk.commit(draft))["errors"] == []
+    finally:
+        pre_save.disconnect(look, sender=Troupe)
+    assert seen == ["Ann"]
+    assert (await Gift.objects.aget()).amount == 5
 
 
 async def test_a_new_cluster_has_members_with_rows_from_the_start(
