@@ -84,7 +84,7 @@ class Draft(Node):
         """Return the type name in the global id."""
         del info
         draft: Draft = root
-        return draft_type(draft.view.cluster.name)
+        return draft_type(draft.view.cluster.title)
 
     @strawberry.field(description="Counts the change sets that were accepted.")
     def version(self) -> int:
@@ -204,15 +204,15 @@ root_field(Draft.__strawberry_definition__.get_field("history"))  # type: ignore
 def make_draft_type(cluster: Cluster, served: Served) -> Any:
     """Return the type of a cluster's drafts, `BandDraft`: its clusters are of the root's type."""
     root = served.registry.type_of(cluster.model)
-    name = draft_type(cluster.name)
+    name = draft_type(cluster.title)
     body: dict[str, Any] = {
-        "__doc__": f"A draft of a {cluster.name}.",
+        "__doc__": f"A draft of a {cluster.title}.",
         "__module__": __name__,
         "cluster": strawberry.field(resolver=_cluster, graphql_type=root, description=_CLUSTER),
         "saved": saved_field(cluster, served, _saved_pk, "The cluster as it is saved now."),
     }
     made = type(name, (Draft,), body)
-    return strawberry.type(made, name=name, description=f"Staged state of one {cluster.name}.")
+    return strawberry.type(made, name=name, description=f"Staged state of one {cluster.title}.")
 
 
 def saved_field(

@@ -27,7 +27,7 @@ class SavedId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DraftId:
-    """The id of a draft: `BandDraft:<draft>`; `cluster` is the root's type name."""
+    """The id of a draft: `BandDraft:<draft>`; `cluster` is its title."""
 
     cluster: str
     draft: str
@@ -54,7 +54,7 @@ GlobalId: TypeAlias = SavedId | DraftId | NodeId
 
 
 def draft_type(cluster: str) -> str:
-    """Return the name of the type of a cluster's drafts."""
+    """Return the name of the type of a cluster's drafts; `cluster` is its title."""
     return cluster + _SUFFIX
 
 
@@ -66,7 +66,7 @@ def local_id(draft: str, key: str) -> str:
 def parse(text: str, clusters: Container[str]) -> GlobalId | None:
     """Return what an id that a client sent is of, None where it can't be an id.
 
-    `clusters` holds the root type names: a model may well be called `NovelDraft` itself.
+    `clusters` holds the titles: a model may well be called `NovelDraft` itself.
     """
     try:
         raw = base64.b64decode(text, validate=True)

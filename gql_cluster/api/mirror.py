@@ -76,7 +76,7 @@ class Mirror:
     def resolve_typename(cls, root: Any, info: strawberry.Info) -> str:
         """Return the type name in a global id."""
         at = bound(root)
-        name = info.path.typename if at is None else draft_type(at.family.cluster.name)
+        name = info.path.typename if at is None else draft_type(at.family.cluster.title)
         return name or cls.__name__
 
 

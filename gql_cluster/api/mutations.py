@@ -103,7 +103,7 @@ def make_mutation(served: Served, inputs: InputTypes, payloads: dict[str, Payloa
     )
     for cluster in served.clusters.values():
         made = ClusterMutations(served, cluster, payloads[cluster.name])
-        name = cluster.name
+        name = cluster.title
         body[f"open_{name}"] = made.open_field(inputs)
         body[f"edit_{name}"] = made.edit_field(inputs)
         body[f"commit_{name}"] = made.commit_field()
@@ -168,7 +168,7 @@ class ClusterMutations:
 
         new_type = inputs.new(self._cluster)
         return mutation_field(
-            f"open{self._cluster.name}Draft",
+            f"open{self._cluster.title}Draft",
             resolve,
             (
                 "Open a draft: of a saved cluster, a copy, a new one as given, what was exported, "
@@ -208,7 +208,7 @@ class ClusterMutations:
 
         change: Any = inputs.change(self._cluster)
         return mutation_field(
-            f"edit{self._cluster.name}Draft",
+            f"edit{self._cluster.title}Draft",
             resolve,
             "Stage changes, all of them or, with `errors`, none.",
             self._payloads.edited,
@@ -246,7 +246,7 @@ class ClusterMutations:
             return await answered(work, self._payloads.refused_commit)
 
         return mutation_field(
-            f"commit{self._cluster.name}Draft",
+            f"commit{self._cluster.title}Draft",
             resolve,
             "Save the cluster as the draft has it, in one transaction; the draft is closed then.",
             self._payloads.committed,
@@ -259,15 +259,15 @@ class ClusterMutations:
         """Return what to copy: a draft, or the primary key of a saved cluster."""
         type_name = self._served.registry.typename_of(self._cluster.model)
         match self._served.parse(text):
-            case ids.DraftId(cluster=cluster, draft=draft) if cluster == self._cluster.name:
+            case ids.DraftId(cluster=cluster, draft=draft) if cluster == self._cluster.title:
                 return {"draft_id": draft}
             case ids.NodeId(cluster=cluster, draft=draft, key=key) if (
-                cluster == self._cluster.name and key == ROOT_KEY
+                cluster == self._cluster.title and key == ROOT_KEY
             ):
                 return {"draft_id": draft}
             case ids.SavedId(type=name, pk=pk) if name == type_name:
                 return {"pk": pk}
             case ids.DraftId() | ids.NodeId():
-                raise NotFoundError.of(f"That is no {self._cluster.name} to copy.")
+                raise NotFoundError.of(f"That is no {self._cluster.title} to copy.")
             case _:
                 return {"pk": text}

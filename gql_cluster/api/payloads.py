@@ -140,8 +140,8 @@ class Payloads:
 
 def make_payloads(cluster: Cluster, served: Served) -> Payloads:
     """Return the payload types of a cluster: `BandDraftPayload` and `CommitBandDraftPayload`."""
-    name = cluster.name
-    annotations = {"draft": served.drafts[name] | None}
+    name = cluster.title
+    annotations = {"draft": served.drafts[cluster.name] | None}
     edited = type(
         f"{name}DraftPayload",
         (DraftPayload,),

@@ -177,4 +177,4 @@ async def _draft(served: Served, info: strawberry.Info, id_: DraftId) -> Draft |
         view = await read.get_draft(served.engine, caller_of(info), id_.draft)
     except NotFoundError:
         return None
-    return served.draft(view) if view.cluster.name == id_.cluster else None
+    return served.draft(view) if view.cluster.title == id_.cluster else None

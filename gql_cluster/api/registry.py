@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
@@ -41,7 +42,10 @@ class Registry:
     """
 
     def __init__(self, clusters: Sequence[type[Any]]) -> None:
-        """Take the root models, or the types declared for them."""
+        """Take the root models, or the types declared for them.
+
+        `clusters` has them by the name that is stored.
+        """
         self._interfaces: dict[type[Model], type[Any]] = {}
         self._objects: dict[type[Model], type[Any]] = {}
         self._declared: set[type[Any]] = set()
@@ -140,7 +144,11 @@ class Registry:
                 f"{model._meta.label} is no cluster: it is {what}.",
                 hint="Derive a model with a table from modelcluster.models.ClusterableModel.",
             )
-        cluster = limited(describe(model), {**self._objects, **self._interfaces})
+        declared = {**self._objects, **self._interfaces}
+        cluster = limited(describe(model), declared)
+        if model in declared:
+            title = get_object_definition(declared[model], strict=True).name
+            cluster = replace(cluster, title=title)
         other = self.clusters.get(cluster.name)
         if other is not None:
             what = "twice" if other.model is model else f"and so is {other.label}"

@@ -23,7 +23,7 @@ def saved_fields(registry: Registry, cluster: Cluster) -> Mapping[str, Strawberr
     """Return the fields `band(pk:)`, `bands(…)` and `bandsConnection(…)` by their Python names."""
     model: type[Model] = cluster.model
     type_: Any = registry.type_of(model)
-    one, many = singular(cluster.name), plural(model, cluster.name)
+    one, many = singular(cluster.title), plural(cluster)
 
     # An argument whose Python name is `pk` strawberry-django would filter by once more.
     def by_pk(
@@ -57,13 +57,21 @@ def saved_fields(registry: Registry, cluster: Cluster) -> Mapping[str, Strawberr
     }
 
 
-def plural(model: type[Model], name: str) -> str:
-    """Return the name of the field for all objects of a model, in snake case.
+def plural(cluster: Cluster) -> str:
+    """Return the name of the field for all saved roots, in snake case.
 
-    It is the model's `verbose_name_plural` if that can be a name; where one and many are
-    called alike, `all_` goes before it.
+    It is the model's `verbose_name_plural` if that can be a name, and clients know the model by
+    its own; where one and many are called alike, `all_` goes before it.
     """
-    one = singular(name)
-    words = "_".join(str(model._meta.verbose_name_plural).lower().split())
-    many = words if re.fullmatch(r"[a-z][a-z0-9_]*", words) else f"{one}s"
+    one = singular(cluster.title)
+    words = "_".join(str(cluster.model._meta.verbose_name_plural).lower().split())
+    is_models = cluster.title == cluster.name and re.fullmatch(r"[a-z][a-z0-9_]*", words)
+    many = words if is_models else _several(one)
     return f"all_{many}" if many == one else many
+
+
+def _several(one: str) -> str:
+    """Return an English plural, for words that say none of their own."""
+    if re.search(r"[^aeiou]y$", one):
+        return f"{one[:-1]}ies"
+    return f"{one}es" if re.search(r"(s|x|z|ch|sh)$", one) else f"{one}s"

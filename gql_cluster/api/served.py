@@ -31,10 +31,11 @@ class Served:
         self._types: dict[str, Any] = {
             type_.__strawberry_definition__.name: type_ for type_ in registry.types
         }
+        self._titled = {cluster.title: cluster for cluster in registry.clusters.values()}
 
     @property
     def clusters(self) -> Mapping[str, Cluster]:
-        """The clusters, by their root's type name."""
+        """The clusters, by the name that is stored."""
         return self.registry.clusters
 
     def draft(self, view: View) -> Draft:
@@ -44,16 +45,16 @@ class Served:
 
     def id_of(self, view: View) -> strawberry.ID:
         """Return the global id of a draft."""
-        return strawberry.ID(str(ids.DraftId(cluster=view.cluster.name, draft=view.draft.id)))
+        return strawberry.ID(str(ids.DraftId(cluster=view.cluster.title, draft=view.draft.id)))
 
     def parse(self, text: str) -> ids.GlobalId | None:
         """Return what a global id is of, None where it can't be one."""
-        return ids.parse(text, self.clusters)
+        return ids.parse(text, self._titled)
 
     def draft_id(self, text: str, cluster: Cluster | None = None) -> str:
         """Return the draft that a global id is of; raises `NotFoundError` for any other id."""
         parsed = self.parse(text)
-        if not isinstance(parsed, ids.DraftId) or (cluster and parsed.cluster != cluster.name):
+        if not isinstance(parsed, ids.DraftId) or (cluster and parsed.cluster != cluster.title):
             raise NotFoundError.of("There is no such draft.")
         return parsed.draft
 
@@ -70,7 +71,7 @@ class Served:
         parsed = self.parse(text)
         if not isinstance(parsed, ids.DraftId):
             raise NotFoundError.of("There is no such draft.")
-        return self.clusters[parsed.cluster]
+        return self._titled[parsed.cluster]
 
     async def saved(self, id_: ids.SavedId, info: strawberry.Info) -> Model | None:
         """Return a saved object, None where it is not there or its type hides it."""

@@ -43,8 +43,13 @@ ORDER_FIELD_NAMES = frozenset({"position", "sort_order", "order"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """A cluster as described, with the model of each of its node types."""
+    """A cluster as described, with the model of each of its node types.
 
+    `title` is the name by which clients know it: its root's mirror type has that. What is stored
+    of a draft says `name`, which no declaration changes.
+    """
+
+    title: str
     model: type[ClusterableModel]
     spec: ClusterSpec
     models: Mapping[str, type[Model]]
@@ -87,7 +92,8 @@ def describe(model: type[ClusterableModel]) -> Cluster:
     names = _names(models)
     nodes = {names[each]: _node(each, names, parental) for each in models}
     spec = ClusterSpec(root=names[model], nodes=nodes)
-    return Cluster(model=model, spec=spec, models={names[each]: each for each in models})
+    models_of = {names[each]: each for each in models}
+    return Cluster(title=names[model], model=model, spec=spec, models=models_of)
 
 
 def stored_fields(model: type[Model]) -> list[AnyField]:

@@ -56,8 +56,11 @@ def row_columns(field: object) -> list[Any]:
 
 
 def generic_relations(model: type[Model]) -> list[Any]:
-    """Return the `GenericRelation` fields of a model; none where contenttypes is not installed."""
-    return [each for each in model._meta.private_fields if each.one_to_many and each.name]
+    """Return the `GenericRelation` fields of a model, known by what Django says of them.
+
+    To import the class takes an app that may not be installed.
+    """
+    return [each for each in model._meta.private_fields if each.one_to_many]
 
 
 def _has_children(field: Any) -> bool:

@@ -212,12 +212,18 @@ class Saver:
         if not added and not removed:
             return
         through = self._plan.through(key, name)
-        members_of(type(instance), name).save(instance, added, removed, through)
+        try:
+            members_of(type(instance), name).save(instance, added, removed, through)
+        except (IntegrityError, DataError) as exc:
+            raise self._refusal(key, instance, exc, name) from exc
 
     def _refusal(
-        self, key: str, instance: Model, error: ValidationError | IntegrityError | DataError
+        self,
+        key: str,
+        instance: Model,
+        error: ValidationError | IntegrityError | DataError,
+        field: str | None = None,
     ) -> ValidationFailedError:
-        field = None
         match error:
             case ValidationError():
                 return ValidationFailedError(*problems_of(self._family, key, error))
@@ -226,6 +232,6 @@ class Saver:
             case DataError():
                 message = "The database refused this: a value does not fit its field."
             case _:
-                field = field_of(type(instance), error)
+                field = field or field_of(type(instance), error)
                 message = REFUSED
         return ValidationFailedError(problem(self._family, key, field, message))

@@ -44,7 +44,7 @@ async def open_saved(
     stamp = await engine.stamp(cluster, parsed)
     nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
     if nodes is None:
-        raise NotFoundError.of(f"There is no {cluster.name} with the primary key {pk!r}.")
+        raise NotFoundError.of(f"There is no {cluster.title} with the primary key {pk!r}.")
     view = await create_draft(engine, caller, cluster, nodes, pk=nodes[0].pk, tail=0, stamp=stamp)
     claimed = await engine.parts.sessions.claim(session, root, view.draft.id)
     if resume and claimed != view.draft.id:
@@ -106,7 +106,7 @@ async def open_copy(  # noqa: PLR0913 - one request, said whole
         parsed = parse_pk(cluster.model, pk or "")
         nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
     if not nodes:
-        raise NotFoundError.of(f"There is no {cluster.name} to copy.")
+        raise NotFoundError.of(f"There is no {cluster.title} to copy.")
     nodes = await sync_to_async(with_rows)(cluster, nodes)
     return await create_draft(
         engine, caller, cluster, unsaved(cluster, nodes, exclude), pk=None, tail=tail

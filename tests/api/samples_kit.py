@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from asgiref.sync import async_to_sync
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+import gql_cluster
 from tests.api.schema_kit import ERRORS, Client
+
+
+@cache
+def schema_of(*clusters: type) -> gql_cluster.Schema:
+    """Return the schema of some clusters, made once: its engine is closed by each test."""
+    return gql_cluster.Schema(clusters=clusters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

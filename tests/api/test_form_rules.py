@@ -13,8 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from modelcluster.forms import ClusterForm, clusterform_factory
 
-import gql_cluster
-from tests.api.samples_kit import Desk
+from tests.api.samples_kit import Desk, schema_of
 from tests.api.schema_kit import Client
 from tests.troupe.models import Evening, Person, Season, Shift
 
@@ -25,7 +24,7 @@ SETS = ("stars", "hosts", "staff", "tags")
 @pytest.fixture
 async def desk(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     """A desk of a schema that mirrors the untouched models."""
-    schema = gql_cluster.Schema(clusters=[Season])
+    schema = schema_of(Season)
     yield Desk(client=Client(schema=schema), cluster="Season", fields=FIELDS)
     await schema.engine.aclose()
 

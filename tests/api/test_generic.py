@@ -9,8 +9,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.contenttypes.models import ContentType
 
-import gql_cluster
-from tests.api.samples_kit import Desk, counted
+from tests.api.samples_kit import Desk, counted, schema_of
 from tests.api.schema_kit import Client
 from tests.troupe.models import Link, Photo, Play, Troupe
 
@@ -24,7 +23,7 @@ FIELDS = (
 @pytest.fixture
 async def desk(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     """A desk of a schema that mirrors the untouched models."""
-    schema = gql_cluster.Schema(clusters=[Troupe])
+    schema = schema_of(Troupe)
     yield Desk(client=Client(schema=schema), cluster="Troupe", fields=FIELDS)
     await schema.engine.aclose()
 

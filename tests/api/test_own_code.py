@@ -16,7 +16,7 @@ import gql_cluster
 from gql_cluster.domain.change import AddNodes, AddToSet, NewNode, RemoveNodes, UpdateNode
 from gql_cluster.domain.spec import ROOT_KEY
 from tests.api.mirror_kit import draft_of
-from tests.api.samples_kit import Desk
+from tests.api.samples_kit import Desk, schema_of
 from tests.api.schema_kit import Client
 from tests.troupe.models import Archive, Keeper, Ledger, Lot, Scroll
 
@@ -56,7 +56,7 @@ class Vault:
 @pytest.fixture
 async def desk(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     """A desk of a schema that mirrors the untouched models."""
-    schema = gql_cluster.Schema(clusters=[Archive])
+    schema = schema_of(Archive)
     yield Desk(client=Client(schema=schema), cluster="Archive", fields=FIELDS)
     await schema.engine.aclose()
     await Ledger.objects.all().adelete()  # Django empties no table that it does not manage
@@ -192,7 +192,7 @@ def test_sets_answer_as_managers_do(name: str, case: str) -> None:
 @pytest.fixture
 async def vault(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     """A desk of a schema that shows what an archive's own code says."""
-    schema = gql_cluster.Schema(clusters=[Vault])
+    schema = schema_of(Vault)
     yield Desk(client=Client(schema=schema), cluster="Archive", fields="name first")
     await schema.engine.aclose()
 

@@ -13,7 +13,7 @@ from django.db.models.signals import m2m_changed, post_delete
 from strawberry import auto
 
 import gql_cluster
-from tests.api.samples_kit import Desk
+from tests.api.samples_kit import Desk, schema_of
 from tests.api.schema_kit import Client
 from tests.troupe.models import Person, Play, Prop, Review, Troupe
 
@@ -43,7 +43,7 @@ class Company:
 @pytest.fixture
 async def desk(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     """A desk of a schema that mirrors the untouched models."""
-    schema = gql_cluster.Schema(clusters=[Troupe])
+    schema = schema_of(Troupe)
     yield Desk(client=Client(schema=schema), cluster="Troupe", fields=FIELDS)
     await schema.engine.aclose()
 
@@ -323,7 +323,7 @@ async def test_rows_that_refer_to_the_root_are_no_part_of_it(desk: Desk) -> None
 @pytest.fixture
 async def company(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     """A desk of a schema that shows reviews."""
-    schema = gql_cluster.Schema(clusters=[Company])
+    schema = schema_of(Company)
     fields = "name reviews { text } opinions(ordering: [{ text: DESC }]) { text }"
     yield Desk(client=Client(schema=schema), cluster="Troupe", fields=fields)
     await schema.engine.aclose()

@@ -132,7 +132,7 @@ class Volume:
     year: auto
 
 
-@gql_cluster.type(library_model, name="Shelf")
+@gql_cluster.type(library_model, name="Library")
 class Shelf:
     """A library, with every list that a book's managers can make."""
 

@@ -295,7 +295,7 @@ async def test_a_models_own_code_sees_the_sets_of_the_draft(
 async def test_a_declared_type_has_tags_as_names(client: Client, festival: Festival) -> None:
     """`auto` is a list of them."""
 
-    @gql_cluster.type(Festival)
+    @gql_cluster.type(Festival, name="Festival")
     class Party:
         name: auto
         labels: auto = strawberry_django.field(field_name="tags")

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db.models.signals import m2m_changed
+from django.db.models.signals import m2m_changed, pre_save
 
 import gql_cluster
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import Client
 from tests.troupe.models import Contract, Gift, Part, Person, Play, Troupe
 
@@ -73,7 +74,7 @@ class Desk:
 @pytest.fixture
 async def desk(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     """A desk of a schema that mirrors the untouched models."""
-    schema = gql_cluster.Schema(clusters=[Troupe])
+    schema = schema_of(Troupe)
     yield Desk(schema)
     await schema.engine.aclose()
 
@@ -223,6 +224,28 @@ async def test_a_saved_member_that_goes_and_comes_has_another_row(
     assert payload["draft"]["changes"] == []
 
 
+async def test_a_models_own_code_sees_who_gets_another_row(
+    desk: Desk, troupe: Troupe, people: dict[str, str]
+) -> None:
+    """While it is saved, too: the member is there before and after."""
+    await Gift.objects.acreate(troupe=troupe, person_id=people["Ann"])
+    draft = (await desk.open(pk=str(troupe.pk)))["draft"]["id"]
+    gift = {"pks": [people["Ann"]], "throughDefaults": {"amount": 5}}
+    await desk.edit(draft, {"patrons": {"clear": True}}, {"patrons": {"addWith": gift}})
+    seen: list[str] = []
+
+    def look(instance: Any, **_: object) -> None:
+        seen.extend(each.name for each in instance.patrons.all())
+
+    pre_save.connect(look, sender=Troupe)
+    try:
+        assert (await desk.commit(draft))["errors"] == []
+    finally:
+        pre_save.disconnect(look, sender=Troupe)
+    assert seen == ["Ann"]
+    assert (await Gift.objects.aget()).amount == 5
+
+
 async def test_a_new_cluster_has_members_with_rows_from_the_start(
     desk: Desk, people: dict[str, str]
 ) -> None:
@@ -346,6 +369,25 @@ async def test_what_a_rows_model_refuses_is_told_and_refused(  # noqa: PLR0913, 
     fixed = {"actors": {"replaceWith": {"pks": [people["Ann"]], "throughDefaults": {}}}}
     payload = await desk.edit(draft, fixed, add_with(people["Bob"], role="LEAD"))
     assert payload["draft"]["errors"] == []
+
+
+async def test_what_is_unique_among_rows_is_refused_by_the_commit(
+    desk: Desk, troupe: Troupe, people: dict[str, str]
+) -> None:
+    """By the database, with the whole of it; a row that goes is not in the way."""
+    await Contract.objects.aupdate(stage_name="Puck")
+    draft = (await desk.open(pk=str(troupe.pk)))["draft"]["id"]
+    puck = add_with(people["Bob"], role="LEAD", stageName="Puck")
+    await desk.edit(draft, {"set": {"name": "Other"}}, puck)
+    [error] = (await desk.commit(draft))["errors"]
+    assert (error["code"], error["key"]) == ("VALIDATION_FAILED", "root")
+    assert (error["field"], error["path"]) == ("actors", ["actors"])
+    assert list(await contracts(troupe.pk)) == ["Ann"]
+    assert (await Troupe.objects.aget()).name == "Players"
+    payload = await desk.edit(draft, {"actors": {"remove": [people["Ann"]]}})
+    assert payload["draft"]["errors"] == []
+    assert (await desk.commit(draft))["errors"] == []
+    assert list(await contracts(troupe.pk)) == ["Bob"]
 
 
 async def test_what_is_given_survives_undo_redo_revert_and_reset(

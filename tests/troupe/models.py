@@ -65,6 +65,9 @@ class Contract(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["troupe", "person"], name="one_contract"),
             models.CheckConstraint(condition=Q(fee__gte=0), name="fee_is_no_debt"),
+            models.UniqueConstraint(
+                fields=["troupe"], condition=Q(stage_name="Puck"), name="one_puck"
+            ),
         ]
 
     def clean(self) -> None:
