@@ -98,18 +98,21 @@ class Saver:
         if not self._refer(key):
             self._aside[key] = None
             return
+        self._save_and_catch_up(key)
+        while (each := next((k for k in self._aside if self._refer(k)), None)) is not None:
+            place = self._aside.pop(each)
+            self._save_and_catch_up(each)
+            if place is not None:
+                self._number({each: place})
+
+    def _save_and_catch_up(self, key: str) -> None:
+        """Save a node, and what may refer to it since."""
         self._save(key)
         self._done.add(key)
         for (of, name), named in list(self._late.items()):
             if of in self._done and named in self._done:
                 del self._late[of, name]
                 self._save_late(of, name, named)
-        for each in list(self._aside):
-            if each in self._aside and self._refer(each):
-                place = self._aside.pop(each)
-                self._save_or_wait(each)
-                if place is not None:
-                    self._number({each: place})
 
     def _refer(self, key: str) -> bool:
         """Give a node's foreign keys what they refer to; False where one can't wait for that."""

@@ -68,10 +68,11 @@ def referring(
     `deleted` are their primary keys, by node type.
     """
     for name, spec in family.cluster.spec.nodes[_node(family, key).type].fields.items():
-        gone = {pk for type_name in spec.nodes for pk in deleted.get(type_name, ())}
-        if gone and spec.holds_pk:
+        rows = [deleted[type_name] for type_name in spec.nodes if type_name in deleted]
+        if rows and spec.holds_pk:
             field: Any = instance._meta.get_field(name)
-            if encode(field, getattr(instance, field.attname)) in gone:
+            value = encode(field, getattr(instance, field.attname))
+            if any(value in pks for pks in rows):
                 yield field
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -315,7 +315,7 @@ class View:
             if self.cluster.name in field.nodes:
                 yield ROOT_KEY
             yield from (node_key(type_name, value) for type_name in sorted(field.nodes))
-            yield from (key for key, pk in self._saved.items() if pk == value)
+            yield from self._saved_keys.get(value, ())
 
     def _named(self, field: FieldSpec, value: Json) -> Node | None:
         for key in self._candidates(field, value):
@@ -331,6 +331,14 @@ class View:
         """The primary keys that closing the draft has given, by key: its nodes are without."""
         is_committed = self.draft.state is DraftState.COMMITTED
         return self.snapshot.copy.saved if is_committed else {}
+
+    @cached_property
+    def _saved_keys(self) -> Mapping[Json, Sequence[str]]:
+        """The keys that have these primary keys, of whatever type."""
+        found: dict[Json, list[str]] = defaultdict(list)
+        for key, pk in self._saved.items():
+            found[pk].append(key)
+        return found
 
     def _may_be_renamed(self, field: FieldSpec, value: Json) -> bool:
         """Tell whether only the whole draft tells of a primary key.
@@ -373,10 +381,10 @@ class View:
         if (found := set_behind(model, name)) is not None:
             return members_of(model, found).related(node.sets.get(found, ()))
         relation = self.cluster.spec.nodes[node.type].relations[name]
-        if self.cluster.spec.is_shared(relation):
+        self._find_children(node.key, name)
+        is_known = (relation.child, relation.parent_field) in self._kin
+        if not is_known and self.cluster.spec.is_shared(relation):
             async_to_sync(self.load_list)(node.key, relation)
-        else:
-            self._find_children(node.key, name)
         children = [self.instance(child) for child in self.listed(node.key, relation)]
         if relation.order_field is None:
             in_model_order(self.cluster.models[relation.child], children)

@@ -649,6 +649,15 @@ async def test_what_lacks_the_value_that_would_refer_to_it_is_told(
     await bench.edited(draft, add_track("four", at), set_track(saved["Two"], at, sameAsKey="four"))
     it = await bench.commit(draft, is_refused=True)
     assert [(each["key"], each["field"]) for each in it["errors"]] == [(saved["Two"], "sameAs")]
+    # One that is saved behind it.
+    await bench.edited(
+        draft,
+        remove_track("four", at),
+        add_track("five", saved["B"]),
+        set_track(saved["Two"], at, sameAsKey="five"),
+    )
+    it = await bench.commit(draft, is_refused=True)
+    assert [(each["key"], each["field"]) for each in it["errors"]] == [(saved["Two"], "sameAs")]
     assert await Track.objects.acount() == 3
 
 
@@ -709,12 +718,13 @@ async def test_json_has_null_for_what_is_not_saved(bench: Bench, saved: dict[str
         draft,
         add_track("four", at),
         set_track(saved["Two"], at, coverOfKey="four"),
-        set_track(saved["One"], at, coverOfKey=saved["Three"]),
+        set_track(saved["One"], at, coverOfKey=saved["Three"], sameAsKey=saved["Three"]),
+        set_track(saved["Three"], saved["B"], code="N3"),
     )
     [a, _] = (await bench.draft(draft))["json"]["sides"]
     three = await Track.objects.aget(title="Three")
-    found = {each["title"]: each["cover_of"] for each in a["tracks"]}
-    assert found == {"One": three.pk, "Two": None, "Four": None}
+    found = {each["title"]: (each["cover_of"], each["same_as"]) for each in a["tracks"]}
+    assert found == {"One": (three.pk, "N3"), "Two": (None, None), "Four": (None, None)}
 
 
 def test_the_fields_that_are_asked_for_are_all_of_them() -> None:
