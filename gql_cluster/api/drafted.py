@@ -89,7 +89,7 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
     )
     pagination = arguments.get("pagination")
     if selection:
-        await view.load_referred(nodes)
+        await view.targets.load(nodes)
     if not selection or not nodes:
         return [_child(view, node) for node in page(nodes, pagination)]
     children = [_child(view, node) for node in nodes]
@@ -123,8 +123,8 @@ def _child(view: View, node: Node) -> Model:
 async def _within(ask: Ask, column: Any) -> Model | None:
     """Return the node of the draft that a foreign key refers to, else what is saved."""
     view = ask.view
-    await view.load_referred([ask.node])
-    target = view.target(ask.node, column.name)
+    await view.targets.load([ask.node])
+    target = view.targets.of(ask.node, column.name)
     if target is None:
         saved = _foreign(ask, column)
         return None if saved is None else await saved

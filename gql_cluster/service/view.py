@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from asgiref.sync import async_to_sync
@@ -15,17 +13,17 @@ from django.db.models import Model
 from gql_cluster.domain.brought import returned
 from gql_cluster.domain.copy import Copy, NotLoadedError, Snapshot
 from gql_cluster.domain.delta import Delta
-from gql_cluster.domain.draft import DraftState
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import numbers
-from gql_cluster.domain.reference import key_in, references
-from gql_cluster.domain.spec import ROOT_KEY, FieldSpec, RelationSpec
+from gql_cluster.domain.reference import references
+from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.domain.tree import Want, is_alive
 from gql_cluster.orm.instance import attach, make_instance
-from gql_cluster.orm.load import in_model_order, node_key
+from gql_cluster.orm.load import in_model_order
 from gql_cluster.orm.sets import members_of, set_behind
 from gql_cluster.service.shielded import shielded
+from gql_cluster.service.targets import Targets
 
 if TYPE_CHECKING:
     from gql_cluster.domain.draft import Draft
@@ -66,8 +64,7 @@ class View:
         self._instances: dict[str, Model] = {}
         self._made: dict[str, asyncio.Future[Any]] = {}
         self._numbers: dict[tuple[str, str], dict[str, int]] = {}
-        self._kin: dict[tuple[str, str], Mapping[str, list[Node]]] = {}
-        self._renamed: Mapping[tuple[str, Json], str] | None = None
+        self.targets = Targets(self)
 
     @property
     def draft(self) -> Draft:
@@ -103,21 +100,7 @@ class View:
     async def load_list(self, parent: str, relation: RelationSpec) -> None:
         """See to it that `listed` can tell what a list holds."""
         await self.load_family(parent, relation.name)
-        place = (relation.child, relation.parent_field)
-        if place in self._kin or not self.cluster.spec.is_shared(relation):
-            return
-        nodes = [
-            each
-            for each in await self.load_all()
-            if self.cluster.spec.is_kind(each.type, relation.child)
-            and relation.parent_field in each.fields
-        ]
-        await self.load_referred(nodes)
-        kin: dict[str, list[Node]] = defaultdict(list)
-        for each in nodes:
-            if (target := self.target(each, relation.parent_field)) is not None:
-                kin[target.key].append(each)
-        self._kin[place] = kin
+        await self.targets.load_kin(relation)
 
     async def load_line(self, key: str) -> Node | None:
         """Load a node and every node above it; return it if it is in the draft now."""
@@ -167,25 +150,6 @@ class View:
         root = self.snapshot.node(ROOT_KEY)
         return [] if root is None else [root, *await self.load_below([ROOT_KEY])]
 
-    async def load_referred(self, nodes: Iterable[Node]) -> None:
-        """See to it that `target` can tell what foreign keys of some nodes refer to."""
-        held = [
-            (field, value)
-            for node in nodes
-            for name, field in self.cluster.spec.nodes[node.type].fields.items()
-            if field.nodes and (value := node.fields.get(name)) is not None
-        ]
-        if not held:
-            return
-        await self.load_lines(key for each in held for key in self._candidates(*each))
-        if self._renamed is None and any(self._may_be_renamed(*each) for each in held):
-            # Not under the key that its primary key tells: then only all of them tell.
-            self._renamed = {
-                (node.type, node.pk): node.key
-                for node in await self.load_all()
-                if node.pk is not None
-            }
-
     async def once(self, name: str, make: Callable[[], Awaitable[T]]) -> T:
         """Return what `make` gives, made once a view however many ask for it at once."""
         if name not in self._made:
@@ -206,8 +170,7 @@ class View:
 
         These are nodes of other relations that refer to the parent by the same parental key.
         """
-        kin = self._kin.get((relation.child, relation.parent_field), {})
-        return [*self.children(parent, relation.name), *kin.get(parent, ())]
+        return [*self.children(parent, relation.name), *self.targets.kin(parent, relation)]
 
     def base_of(self, plan: Plan, saved: Node) -> Node | None:
         """Return what a saved node was in the base, for code that runs in a thread.
@@ -268,7 +231,7 @@ class View:
         self._instances[node.key] = instance
 
     def _make(self, node: Node) -> Model:
-        saved = self._saved
+        saved = self.targets.saved
         if node.key in saved:
             spec = self.cluster.spec.nodes[node.type]
             named = [(n, key) for n, key in references(spec, node.fields) if key in saved]
@@ -289,66 +252,6 @@ class View:
             self.cluster, node, self, parent=(relation.parent_field, above), number=number
         )
 
-    # What foreign keys refer to
-
-    def target(self, node: Node, name: str) -> Node | None:
-        """Return the node of this draft that a foreign key refers to, None where it is none.
-
-        It is named by its key or by its primary key, and has to be alive. Raises
-        `NotLoadedError`.
-        """
-        field, value = self.cluster.spec.nodes[node.type].fields[name], node.fields.get(name)
-        found = self._named(field, value)
-        if found is None and self._may_be_renamed(field, value):
-            if self._renamed is None:
-                raise NotLoadedError(name)
-            keys = (self._renamed.get((type_name, value)) for type_name in field.nodes)
-            found = next((self.snapshot.node(key) for key in keys if key is not None), None)
-        return found if found is not None and is_alive(self.snapshot.node, found) else None
-
-    def _candidates(self, field: FieldSpec, value: Json) -> Iterator[str]:
-        """Yield the keys that the node may have which a foreign key refers to."""
-        key = key_in(value)
-        if key is not None:
-            yield key
-        elif value is not None and field.holds_pk:
-            if self.cluster.name in field.nodes:
-                yield ROOT_KEY
-            yield from (node_key(type_name, value) for type_name in sorted(field.nodes))
-            yield from self._saved_keys.get(value, ())
-
-    def _named(self, field: FieldSpec, value: Json) -> Node | None:
-        for key in self._candidates(field, value):
-            found = self.snapshot.node(key)
-            if found is None or found.type not in field.nodes:
-                continue
-            if key == key_in(value) or value in {found.pk, self._saved.get(key)}:
-                return found
-        return None
-
-    @cached_property
-    def _saved(self) -> Mapping[str, Json]:
-        """The primary keys that closing the draft has given, by key: its nodes are without."""
-        is_committed = self.draft.state is DraftState.COMMITTED
-        return self.snapshot.copy.saved if is_committed else {}
-
-    @cached_property
-    def _saved_keys(self) -> Mapping[Json, Sequence[str]]:
-        """The keys that have these primary keys, of whatever type."""
-        found: dict[Json, list[str]] = defaultdict(list)
-        for key, pk in self._saved.items():
-            found[pk].append(key)
-        return found
-
-    def _may_be_renamed(self, field: FieldSpec, value: Json) -> bool:
-        """Tell whether only the whole draft tells of a primary key.
-
-        A node that the draft has added keeps its key when it is saved, if the draft stays open.
-        """
-        is_pk = value is not None and key_in(value) is None and field.holds_pk
-        was_edited = self.draft.version > 0 and not self.draft.is_new
-        return bool(field.nodes) and is_pk and was_edited and self._named(field, value) is None
-
     # The family of its instances
 
     def referred(self, node: Node, name: str) -> Model | None:
@@ -357,10 +260,10 @@ class View:
         A node that is not loaded yet is loaded if the method runs in a thread.
         """
         try:
-            found = self.target(node, name)
+            found = self.targets.of(node, name)
         except NotLoadedError:
-            async_to_sync(self.load_referred)([node])
-            found = self.target(node, name)
+            async_to_sync(self.targets.load)([node])
+            found = self.targets.of(node, name)
         return None if found is None else self.instance(found)
 
     def parent(self, node: Node) -> Model | None:
@@ -382,9 +285,8 @@ class View:
             return members_of(model, found).related(node.sets.get(found, ()))
         relation = self.cluster.spec.nodes[node.type].relations[name]
         self._find_children(node.key, name)
-        is_known = (relation.child, relation.parent_field) in self._kin
-        if not is_known and self.cluster.spec.is_shared(relation):
-            async_to_sync(self.load_list)(node.key, relation)
+        if not self.targets.knows_kin(relation):
+            async_to_sync(self.targets.load_kin)(relation)
         children = [self.instance(child) for child in self.listed(node.key, relation)]
         if relation.order_field is None:
             in_model_order(self.cluster.models[relation.child], children)
