@@ -169,32 +169,28 @@ def _rows(
     extra: Sequence[str],
 ) -> Iterator[tuple[str, dict[str, Json]]]:
     base = cluster.models[type_name]
-    columns: dict[str, Callable[[Any], Json]] = {"pk": row_encoder(pk_field(base))}
-    readers: list[tuple[str, str, list[tuple[str, str]]]] = []
+    columns: dict[str, int] = {}
+    readers: list[tuple[str, int, list[tuple[str, int, Callable[[Any], Json]]]]] = []
+
+    def index(column: str) -> int:
+        return columns.setdefault(column, len(columns))
+
     for name, path in types:
         kind = cluster.models[name]
-        held: list[tuple[str, str]] = []
+        held = [("pk", index("pk"), row_encoder(pk_field(base)))]
         for each in cluster.spec.nodes[name].fields:
             field: Any = kind._meta.get_field(each)
-            column = column_path(base, kind, field)
-            columns[column] = row_encoder(field)
-            held.append((each, column))
+            held.append((each, index(column_path(base, kind, field)), row_encoder(field)))
         for each in extra:
             key: Any = base._meta.get_field(each)
-            columns[f"{each}__pk"] = row_encoder(pk_field(key.related_model))
-            held.append((f"{each}__pk", f"{each}__pk"))
-        marker = f"{path}__pk" if path else "pk"
-        columns.setdefault(marker, columns["pk"])
-        readers.append((name, marker, held))
+            column = f"{each}__pk"
+            held.append((column, index(column), row_encoder(pk_field(key.related_model))))
+        readers.append((name, index(f"{path}__pk" if path else "pk"), held))
+    name, _, held = readers[-1]
     for values in queryset.values_list(*columns):
-        row = dict(zip(columns, values, strict=True))
-        # The deepest kind comes first, and the type itself at last.
-        name, held = next((name, held) for name, marker, held in readers if row[marker] is not None)
-        yield (
-            name,
-            {"pk": columns["pk"](row["pk"])}
-            | {each: columns[column](row[column]) for each, column in held},
-        )
+        if len(readers) > 1:  # the deepest kind comes first, and the type itself at last
+            name, held = next((name, held) for name, at, held in readers if values[at] is not None)
+        yield name, {each: encode(values[at]) for each, at, encode in held}
 
 
 def make_node(  # noqa: PLR0913 - a node, said whole
