@@ -16,7 +16,7 @@ from django.db.models import Model
 from strawberry import UNSET
 
 from gql_cluster.api.choices import enum_of
-from gql_cluster.api.inputs import row_members
+from gql_cluster.api.members import row_members
 from gql_cluster.api.names import key_name, kind_members, own_name, writable
 from gql_cluster.domain.change import (
     AddNodes,
