@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -321,7 +323,30 @@ WRONG = [
 ]
 
 
-def checked(directory: Path, wrong: Wrong | None = None) -> subprocess.CompletedProcess[str]:
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="module")
+def checker() -> Iterator[subprocess.Popen[str]]:
+    """What runs `manage.py check` of one project after the other."""
+    root = Path(__file__).parent.parent.parent
+    with subprocess.Popen(  # noqa: S603 - a script of ours
+        [sys.executable, str(Path(__file__).parent / "checker.py")],
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": str(root)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield process
+
+
+def checked(checker: subprocess.Popen[str], directory: Path, wrong: Wrong | None = None) -> Result:
     """Make a project and return what `manage.py check` says of it."""
     parts = ("", "", "") if wrong is None else (wrong.settings, wrong.models, wrong.schema)
     settings, models, schema = (dedent(part) for part in parts)
@@ -331,33 +356,26 @@ def checked(directory: Path, wrong: Wrong | None = None) -> subprocess.Completed
     (directory / "app" / "schema.py").write_text(SCHEMA + schema)
     (directory / "urls.py").write_text("from app.schema import schema\n\nurlpatterns = []\n")
     (directory / "settings.py").write_text(SETTINGS + settings)
-    (directory / "manage.py").write_text(
-        "import sys\nfrom django.core.management import execute_from_command_line\n"
-        "execute_from_command_line(sys.argv)\n"
-    )
-    root = Path(__file__).parent.parent.parent
-    return subprocess.run(
-        [sys.executable, "manage.py", "check"],
-        cwd=directory,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    assert checker.stdin is not None
+    assert checker.stdout is not None
+    checker.stdin.write(f"{directory}\n")
+    checker.stdin.flush()
+    return Result(**json.loads(checker.stdout.readline()))
 
 
-def test_what_is_right_passes(tmp_path: Path) -> None:
+def test_what_is_right_passes(checker: subprocess.Popen[str], tmp_path: Path) -> None:
     """The project that the others differ from has nothing wrong."""
-    result = checked(tmp_path)
+    result = checked(checker, tmp_path)
     assert (result.returncode, result.stderr) == (0, "")
     assert "no issues" in result.stdout
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_what_is_wrong_is_told_at_start(tmp_path: Path, wrong: Wrong) -> None:
+def test_what_is_wrong_is_told_at_start(
+    checker: subprocess.Popen[str], tmp_path: Path, wrong: Wrong
+) -> None:
     """With its number, what it is about and what to do; nobody has to read a traceback."""
-    result = checked(tmp_path, wrong)
+    result = checked(checker, tmp_path, wrong)
     assert result.returncode == 1, result
     assert f"({wrong.id})" in result.stderr
     assert wrong.says in result.stderr
