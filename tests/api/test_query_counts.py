@@ -28,6 +28,8 @@ from tests.shapes.values import Give
 if TYPE_CHECKING:
     from tests.api.schema_kit import Client
 
+pytestmark = pytest.mark.once
+
 TYPES = schema._schema.type_map  # noqa: SLF001 - as they are built
 AUTHOR = "Ann"
 POSTS: Give = {"Post.author": lambda _: AUTHOR, "Post.published": lambda _: True}
