@@ -10,10 +10,9 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-import gql_cluster
 from gql_cluster.orm.describe import describe
 from gql_cluster.orm.load import load
-from tests.api.samples_kit import counted
+from tests.api.samples_kit import counted, schema_of
 from tests.api.schema_kit import ERRORS, Client
 from tests.festival.models import Person
 from tests.festival.places import Block, Gallery, ImageBlock, Link, Page, Picture, TextBlock
@@ -31,7 +30,7 @@ BLOCKS = """
 @pytest.fixture
 async def client(transactional_db: None) -> AsyncIterator[Client]:  # noqa: ARG001
     """A client of a schema of pages."""
-    schema = gql_cluster.Schema(clusters=[Page])
+    schema = schema_of(Page)
     yield Client(schema=schema)
     await schema.engine.aclose()
 

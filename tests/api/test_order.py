@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import gql_cluster
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import ERRORS, Client
 from tests.festival.models import Act, Day, Festival
 
@@ -17,7 +17,7 @@ ACTS = "days { acts { key pk name } }"
 @pytest.fixture
 async def client(transactional_db: None) -> AsyncIterator[Client]:  # noqa: ARG001
     """A client of a schema that mirrors the untouched models."""
-    schema = gql_cluster.Schema(clusters=[Festival])
+    schema = schema_of(Festival)
     yield Client(schema=schema)
     await schema.engine.aclose()
 

@@ -20,6 +20,7 @@ from tests.api.references_kit import (
     side,
     tracks,
 )
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import Client
 from tests.clusters.records import Credit, Link, Record, Side, Sleeve, Take, Track
 
@@ -39,7 +40,7 @@ NEW = {
 @pytest.fixture
 async def bench(transactional_db: None) -> AsyncIterator[Bench]:  # noqa: ARG001
     """Drafts of records."""
-    schema = gql_cluster.Schema(clusters=[Record])
+    schema = schema_of(Record)
     yield Bench(client=Client(schema=schema))
     await schema.engine.aclose()
 

@@ -16,6 +16,7 @@ from strawberry import auto
 
 import gql_cluster
 from gql_cluster.orm.describe import describe
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import ERRORS, Client
 from tests.festival.models import Day, Festival, Invitation, Person, Sponsor, Talk, Topic
 
@@ -42,7 +43,7 @@ class Gathering:
 @pytest.fixture
 async def client(transactional_db: None) -> AsyncIterator[Client]:  # noqa: ARG001
     """A client of a schema that mirrors the untouched models."""
-    schema = gql_cluster.Schema(clusters=[Festival])
+    schema = schema_of(Festival)
     yield Client(schema=schema)
     await schema.engine.aclose()
 

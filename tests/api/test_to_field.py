@@ -8,7 +8,7 @@ import pytest
 from strawberry import auto
 
 import gql_cluster
-from tests.api.samples_kit import Desk
+from tests.api.samples_kit import Desk, schema_of
 from tests.api.schema_kit import ERRORS, Client
 from tests.shapes.models import Country, Street, Town
 
@@ -21,7 +21,7 @@ FIELDS = "code towns { key number streets { key name1 } }"
 @pytest.fixture
 async def client(transactional_db: None) -> AsyncIterator[Client]:  # noqa: ARG001
     """A client of a schema of countries."""
-    schema = gql_cluster.Schema(clusters=[Country])
+    schema = schema_of(Country)
     yield Client(schema=schema)
     await schema.engine.aclose()
 

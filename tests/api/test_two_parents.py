@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-import gql_cluster
 from tests.api.references_kit import Bench
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import Client
 from tests.clusters.leagues import Ban, League, Match, Notice, Team
 
@@ -32,7 +32,7 @@ NEW = {
 @pytest.fixture
 async def bench(transactional_db: None) -> AsyncIterator[Bench]:  # noqa: ARG001
     """Drafts of leagues."""
-    schema = gql_cluster.Schema(clusters=[League])
+    schema = schema_of(League)
     yield Bench(client=Client(schema=schema), cluster="League", fields=FIELDS)
     await schema.engine.aclose()
 
