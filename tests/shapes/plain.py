@@ -12,7 +12,7 @@ from django.db.models.fields.files import FieldFile
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
 
 from tests.shapes.plan import Add, Assign, Members, Move, New, Planner, Remove, Step, saved_places
-from tests.shapes.shape import Shape, first_number, is_tags, relations, sets
+from tests.shapes.shape import Shape, concrete, first_number, is_tags, relations, sets
 from tests.shapes.values import name_by_number
 
 SHIFT = 1000
@@ -65,8 +65,9 @@ class Twin:
             if place.above is not None:
                 self._order(place.above.name, place.relation).append(place.name)
             for relation in relations(place.model):
-                for child in getattr(instance, relation.get_accessor_name()).get_object_list():
-                    held[type(child), child.pk] = child
+                objects = _objects(instance, relation.get_accessor_name())
+                objects[:] = [concrete(child) for child in objects]
+                held |= {(type(child), child.pk): child for child in objects}
 
     def do(self, step: Step) -> None:
         """Do one step."""
@@ -180,7 +181,7 @@ def _state(shape: Shape, model: type[Model], instance: Any) -> Any:
     for relation in relations(model):
         key = {relation.field.name: getattr(instance, relation.field.target_field.attname)}
         children = relation.related_model._base_manager.filter(**key)
-        found = [_state(shape, relation.related_model, child) for child in children]
+        found = [_state(shape, type(child), child) for child in map(concrete, children)]
         below[relation.get_accessor_name()] = sorted(found, key=repr)
     held = {
         column.name: sorted(
@@ -189,7 +190,7 @@ def _state(shape: Shape, model: type[Model], instance: Any) -> Any:
         )
         for column in sets(model)
     }
-    return dict(_columns(shape, model, instance)), held, below
+    return model.__name__, dict(_columns(shape, model, instance)), held, below
 
 
 def _columns(shape: Shape, model: type[Model], instance: Any) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 
-from tests.shapes.shape import Shape, is_tags, relations, sets
+from tests.shapes.shape import Shape, concrete, is_tags, kinds, relations, sets
 from tests.shapes.values import Values
 
 
@@ -114,8 +114,9 @@ class Planner:
             sets={each.name: self._some(each, 2) for each in sets(model)},
             children={
                 each.get_accessor_name(): [
-                    self.new(each.related_model, place, each.get_accessor_name(), depth - 1)
+                    self.new(kind, place, each.get_accessor_name(), depth - 1)
                     for _ in range(_count(self.shape, each.related_model))
+                    for kind in kinds(each.related_model)
                 ]
                 for each in relations(model, depth)
             },
@@ -126,14 +127,15 @@ class Planner:
         saved = [each for each in places if each.above is place and each.relation == name]
         depth = self.shape.depth - len(_line(place)) - 1
         is_ordered = self.shape.order(relation.related_model) is not None
-        if saved:
-            removed = saved[len(saved) > 1]
-            self.removed.add(removed.name)
-            if is_ordered:
-                yield Move(place=saved[-1])
-            yield Remove(place=removed)
-        new = self.new(relation.related_model, place, name, depth)
-        yield Add(new=new, is_second=is_ordered)
+        for kind in kinds(relation.related_model):
+            of_kind = [each for each in saved if each.model is kind]
+            if of_kind:
+                removed = of_kind[len(of_kind) > 1]
+                self.removed.add(removed.name)
+                if is_ordered:
+                    yield Move(place=of_kind[-1])
+                yield Remove(place=removed)
+            yield Add(new=self.new(kind, place, name, depth), is_second=is_ordered)
 
     def _is_there(self, place: Place) -> bool:
         return self.removed.isdisjoint(_line(place))
@@ -182,10 +184,10 @@ def _below(shape: Shape, place: Place, instance: Model) -> Iterator[tuple[Place,
         name = relation.get_accessor_name()
         key = {relation.field.name: getattr(instance, relation.field.target_field.attname)}
         found = model._base_manager.filter(**key).order_by(shape.order(model) or "pk")
-        for number, child in enumerate(found):
+        for number, child in enumerate(map(concrete, found)):
             below = Place(
                 name=f"{place.name}.{name}{number}",
-                model=model,
+                model=type(child),
                 above=place,
                 relation=name,
                 pk=child.pk,
@@ -198,6 +200,7 @@ def _line(place: Place) -> list[str]:
 
 
 def _count(shape: Shape, model: type[Model]) -> int:
+    """Return how many children of each kind there are."""
     if model.__name__ in shape.single:
         return 1
-    return 3 if shape.order(model) else 2
+    return 3 if shape.order(model) and len(kinds(model)) == 1 else 2

@@ -88,5 +88,6 @@ SHAPES = {
     "one to one, the same model, of django-model-utils": Shape(
         model=places.Team, filled=["status_changed", "taken_at"]
     ),
+    "children of many kinds": Shape(model=places.Page, ordered={"Block": "position"}),
     "marked instead of deleted": Shape(model=places.Asset, give={"*.is_removed": is_not}),
 }
