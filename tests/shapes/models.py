@@ -362,3 +362,25 @@ class Stain(models.Model):
 
     painting = ParentalKey(Painting, on_delete=models.CASCADE, related_name="stains")
     text = models.CharField(max_length=40)
+
+
+class Chapter(ClusterableModel):
+    """A root whose children are of its own model and of kinds of that, as are theirs."""
+
+    parent = ParentalKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="chapters"
+    )
+    title = models.CharField(max_length=40)
+
+
+class Appendix(Chapter):
+    """A kind of that, with children of its own."""
+
+    letter = models.CharField(max_length=1)
+
+
+class Footnote(models.Model):
+    """A child of the kind."""
+
+    appendix = ParentalKey(Appendix, on_delete=models.CASCADE, related_name="footnotes")
+    text = models.CharField(max_length=40)

@@ -93,5 +93,6 @@ SHAPES = {
         model=small.Zoo, ordered={"Animal": "_order", "Egg": "sort_order"}
     ),
     "children below a table outside, and a kind of them": Shape(model=small.Museum),
+    "below itself, of many kinds": Shape(model=small.Chapter),
     "marked instead of deleted": Shape(model=places.Asset, give={"*.is_removed": is_not}),
 }
