@@ -384,3 +384,20 @@ class Footnote(models.Model):
 
     appendix = ParentalKey(Appendix, on_delete=models.CASCADE, related_name="footnotes")
     text = models.CharField(max_length=40)
+
+
+class Recipe(ClusterableModel):
+    """A root whose children refer to one another."""
+
+    name = models.CharField(max_length=40)
+
+
+class Task(models.Model):
+    """A child behind another one."""
+
+    recipe = ParentalKey(Recipe, on_delete=models.CASCADE, related_name="tasks")
+    after = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    text = models.CharField(max_length=40)
+
+    class Meta:
+        order_with_respect_to = "recipe"

@@ -11,7 +11,18 @@ from django.db.models import F, Model
 from django.db.models.fields.files import FieldFile
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
 
-from tests.shapes.plan import Add, Assign, Members, Move, New, Planner, Remove, Step, saved_places
+from tests.shapes.plan import (
+    Add,
+    Assign,
+    Members,
+    Move,
+    New,
+    Place,
+    Planner,
+    Remove,
+    Step,
+    saved_places,
+)
 from tests.shapes.shape import Shape, concrete, first_number, is_tags, relations, sets
 from tests.shapes.values import name_by_number
 
@@ -73,7 +84,7 @@ class Twin:
         """Do one step."""
         match step:
             case Assign():
-                _assign(self._nodes[step.place.name], step.values)
+                self._assign(self._nodes[step.place.name], step.values)
             case Add(new=new):
                 assert new.place.above is not None
                 above = self._nodes[new.place.above.name]
@@ -97,7 +108,7 @@ class Twin:
         instance: Any = new.place.model()
         name_by_number(instance, SHIFT + len(self._nodes))
         self._nodes[new.place.name] = instance
-        _assign(instance, new.values)
+        self._assign(instance, new.values)
         for name, children in new.children.items():
             for child in children:
                 self._append(instance, name, self.build(child))
@@ -147,6 +158,13 @@ class Twin:
         )
         setattr(child, found.field.name, above)
 
+    def _assign(self, instance: Any, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if isinstance(value, Place):
+                setattr(instance, name, self._nodes[value.name])
+            else:
+                setattr(instance, instance._meta.get_field(name).attname, value)
+
     def _set(self, instance: Any, column: Any, held: list[Any]) -> None:
         if is_tags(column):
             getattr(instance, column.name).set(held)
@@ -163,11 +181,6 @@ def _objects_of(column: Any, pks: list[Any]) -> list[Model]:
 def _objects(above: Any, relation: str) -> list[Any]:
     objects: list[Any] = getattr(above, relation).get_object_list()
     return objects
-
-
-def _assign(instance: Any, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        setattr(instance, instance._meta.get_field(name).attname, value)
 
 
 def state(shape: Shape, root: Model) -> Any:
@@ -203,7 +216,12 @@ def _columns(shape: Shape, model: type[Model], instance: Any) -> Iterator[tuple[
         is_made = column.name not in settable and (
             column.primary_key or isinstance(value, dt.datetime | uuid.UUID)
         )
-        if is_link or is_made or shape.is_filled(column):
+        if shape.is_within(column):
+            # Primary keys are others each time, the rest of what it refers to is not.
+            above = getattr(instance, column.name)
+            free = [each for each in shape.given(model, is_new=True) if not shape.is_within(each)]
+            value = above and [getattr(above, each.attname) for each in free]
+        elif is_link or is_made or shape.is_filled(column):
             value = type(value).__name__
         elif isinstance(value, FieldFile | memoryview):
             value = str(value) if isinstance(value, FieldFile) else bytes(value)

@@ -94,5 +94,8 @@ SHAPES = {
     ),
     "children below a table outside, and a kind of them": Shape(model=small.Museum),
     "below itself, of many kinds": Shape(model=small.Chapter),
+    "foreign keys between children": Shape(
+        model=small.Recipe, ordered={"Task": "_order"}, within=["Task.after"]
+    ),
     "marked instead of deleted": Shape(model=places.Asset, give={"*.is_removed": is_not}),
 }

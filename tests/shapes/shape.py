@@ -20,7 +20,8 @@ class Shape:
 
     `ordered` names the column that numbers the children of a model, whatever their kind. `single` are the models that
     have one child of a parent at most. `filled` are the columns that the model fills in itself
-    when it is saved, whatever a person has set. `mirrored` is the type declared for the root.
+    when it is saved, whatever a person has set. By those `within`, nodes refer to their siblings.
+    `mirrored` is the type declared for the root.
     Where it `is_sparse`, nodes are given no more than they have to be; where it `is_opaque`, it
     has columns that modelcluster can't write as JSON.
     """
@@ -30,6 +31,7 @@ class Shape:
     give: Give = field(default_factory=dict)
     single: Collection[str] = ()
     filled: Collection[str] = ()
+    within: Collection[str] = ()
     mirrored: Any = None
     depth: int = 3
     is_sparse: bool = False
@@ -52,6 +54,10 @@ class Shape:
     def is_filled(self, column: Any) -> bool:
         """Tell whether the model overwrites what is set in a column."""
         return column.name in self.filled
+
+    def is_within(self, column: Any) -> bool:
+        """Tell whether a column refers to a node of the cluster."""
+        return f"{column.model.__name__}.{column.name}" in self.within
 
     def fields(self, model: type[Model], *, is_new: bool) -> list[Any]:
         """Return the columns that a person may set; not any more what children are kept by."""

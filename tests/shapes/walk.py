@@ -267,15 +267,23 @@ def _only(found: Any, expected: Any) -> Any:
 
 def _given(place: Place, values: Mapping[str, Any]) -> dict[str, Any]:
     told = _told(place, values)
-    for name in values:
+    for name, value in values.items():
         if place.model._meta.get_field(name).primary_key:
             told["pk"] = str(told.pop(camel(name)))
+        elif isinstance(value, Place) and value.pk is None:
+            told[camel(f"{name}_key")] = told.pop(camel(name))["key"]
     return told
 
 
 def _told(place: Place, values: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: place.model._meta.get_field(name) for name in values}
-    return {camel(name): sent(column, values[name]) for name, column in fields.items()}
+    return {camel(name): _sent(column, values[name]) for name, column in fields.items()}
+
+
+def _sent(column: Any, value: Any) -> Any:
+    if isinstance(value, Place):
+        return {"key": value.name} if value.pk is None else str(value.pk)
+    return sent(column, value)
 
 
 def _members(new: New) -> dict[str, list[str]]:
