@@ -336,6 +336,7 @@ class Scratch(models.Model):
 
     thing = ParentalKey(Thing, on_delete=models.CASCADE, related_name="scratches")
     depth = models.IntegerField(default=1)
+    code = models.IntegerField(unique=True, null=True, blank=True)
 
 
 class Museum(ClusterableModel):

@@ -18,12 +18,12 @@ from tests.shapes.values import Give, Values, settable
 class Shape:
     """A root model, and what can't be guessed of it.
 
-    `ordered` names the column that numbers the children of a model, whatever their kind. `single` are the models that
-    have one child of a parent at most. `filled` are the columns that the model fills in itself
-    when it is saved, whatever a person has set. By those `within`, nodes refer to their siblings.
-    `mirrored` is the type declared for the root.
-    Where it `is_sparse`, nodes are given no more than they have to be; where it `is_opaque`, it
-    has columns that modelcluster can't write as JSON.
+    `ordered` names the column that numbers the children of a model, whatever their kind. `single`
+    are the models that have one child of a parent at most. `filled` are the columns that the model
+    fills in itself when it is saved, whatever a person has set. By those `within`, nodes refer to
+    their siblings. `mirrored` is the type declared for the root. Where it `is_sparse`, nodes are
+    given no more than they have to be; where it `is_opaque`, it has columns that modelcluster
+    can't write as JSON.
     """
 
     model: Any
@@ -90,7 +90,7 @@ def relations(model: type[Model], depth: int = 1) -> Iterator[Any]:
 
 
 def kinds(model: type[Model]) -> list[type[Model]]:
-    """Return what the children of a relation to a model may be: that, or what inherits its table."""
+    """Return what the children of a relation may be: of its model, or what inherits its table."""
     inheriting = [each for each in apps.get_models() if model in each._meta.all_parents]
     return [model, *(each for each in inheriting if not each._meta.proxy)]
 

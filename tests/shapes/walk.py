@@ -268,7 +268,8 @@ def _only(found: Any, expected: Any) -> Any:
 def _given(place: Place, values: Mapping[str, Any]) -> dict[str, Any]:
     told = _told(place, values)
     for name, value in values.items():
-        if place.model._meta.get_field(name).primary_key:
+        column: Any = place.model._meta.get_field(name)
+        if column.primary_key:
             told["pk"] = str(told.pop(camel(name)))
         elif isinstance(value, Place) and value.pk is None:
             told[camel(f"{name}_key")] = told.pop(camel(name))["key"]
@@ -343,7 +344,7 @@ def _is_node(shape: Shape, name: str) -> bool:
 
 
 def typename(model: type[Any]) -> str:
-    """Return the type of a child: its model's, or that of what is none of the kinds of its model."""
+    """Return the type of a child: its model's, or that of what is of no kind below its model."""
     return f"Plain{model.__name__}" if len(kinds(model)) > 1 else model.__name__
 
 
