@@ -33,6 +33,14 @@ async def make() -> tuple[str, dict[str, Exhibit]]:
     return str(museum.pk), {f"Exhibit:{vase.pk}": vase, f"Painting:{view.pk}": view}
 
 
+def depths_of(cluster: Any) -> dict[str, list[int]]:
+    """Return how deep the scratches of each exhibit are."""
+    return {
+        each["name"]: [scratch["depth"] for scratch in each["scratches"]]
+        for each in cluster["exhibits"]
+    }
+
+
 async def commit(client: Client, draft: str, policy: str) -> Any:
     """Commit; return the payload."""
     data = await client.data(
@@ -64,3 +72,39 @@ async def test_a_value_that_others_took_below_another_kind_is_a_conflict(
     done = await commit(client, draft, policy)
     assert done["errors"] == []
     assert (await Scratch.objects.aget()).depth == left
+
+
+@pytest.mark.parametrize(
+    ("policy", "depths"),
+    [("MINE", {"Vase": [3], "View": []}), ("THEIRS", {"Vase": [], "View": [2]})],
+)
+async def test_what_others_moved_below_another_kind_is_a_conflict(
+    client: Client, policy: str, depths: dict[str, list[int]]
+) -> None:
+    """If the draft changed it; afterwards it is where the caller has chosen."""
+    pk, exhibits = await make()
+    [vase, view] = exhibits
+    scratch = await Scratch.objects.acreate(thing=exhibits[vase], depth=1)
+    key = f"Scratch:{scratch.pk}"
+    desk = Desk(client=client, cluster="Museum", fields=FIELDS)
+    draft = (await desk.open(pk=pk))["id"]
+    update = {"scratches": {"update": {"key": key, "set": {"depth": 3}}}}
+    staged = await desk.edit(
+        draft, {"exhibits": {"edit": {"key": vase, "changes": [{"exhibit": update}]}}}
+    )
+    assert staged["errors"] == []
+    await Scratch.objects.aupdate(thing=exhibits[view], depth=2)
+    refused = await commit(client, draft, "FAIL")
+    assert refused["conflicts"] == [{"kind": "DELETED", "key": key, "field": None}]
+    data = await client.data(
+        "mutation($id: ID!, $policy: ConflictPolicy!)"
+        " { it: rebaseDraft(draft: $id, onConflict: $policy) {"
+        f" draft {{ ... on MuseumDraft {{ cluster {{ {FIELDS} }} }} }} {ERRORS} }} }}",
+        id=draft,
+        policy=policy,
+    )
+    assert data["it"]["errors"] == []
+    cluster = data["it"]["draft"]["cluster"]
+    assert depths_of(cluster) == depths
+    assert (await commit(client, draft, "FAIL"))["errors"] == []
+    assert depths_of(await desk.saved(pk)) == depths
