@@ -37,7 +37,7 @@ def kind_members(spec: ClusterSpec, type_name: str) -> dict[str, str]:
 
     Empty where there is but one.
     """
-    kinds = () if type_name == spec.root else spec.kinds(type_name)
+    kinds = spec.kinds(type_name)
     return {singular(kind): kind for kind in kinds} if len(kinds) > 1 else {}
 
 

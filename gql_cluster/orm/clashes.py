@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gql_cluster.domain.merge import Clash
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.orm import unique
-from gql_cluster.orm.codec import encode, pk_field
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk, make_node, node_key, rows
 
@@ -68,25 +65,26 @@ def _saved_node(
     above = family.snapshot.node(mine.parent or "")
     if row is None or above is None:
         return None
-    parent = row[f"{relation.parent_field}__pk"]
-    if not _is_below(family, above, parent, using):
+    key = _key(family, above, row[f"{relation.parent_field}__pk"], using)
+    if key is None:
         return None
-    key = ROOT_KEY if above.parent is None else node_key(above.type, parent)
     return make_node(cluster, type_name, row, parent=key, relation=relation)
 
 
-def _is_below(family: Family, like: Node, pk: Json, using: str) -> bool:
-    """Tell whether the row with this key, of the type and place of `like`, is in the cluster."""
+def _key(family: Family, like: Node, pk: Json, using: str) -> str | None:
+    """Return the key of the row in a place like that of `like`; None if that is not in the cluster.
+
+    It may be of another kind than `like`: of which, the database is asked.
+    """
     relation = family.relation_of(like)
     if relation is None or like.parent is None:
-        return like.pk == pk
+        return ROOT_KEY if like.pk == pk else None
+    cluster = family.cluster
+    model = cluster.models[relation.child]
+    found = model._base_manager.using(using).filter(pk=decode_pk(model, pk))
+    type_name, row = next(rows(cluster, relation.child, found, relation.parent_field), ("", None))
     above = family.snapshot.node(like.parent)
-    model = family.cluster.models[like.type]
-    field: Any = model._meta.get_field(relation.parent_field)
-    parents = (
-        model._base_manager.using(using)
-        .filter(pk=decode_pk(model, pk))
-        .values_list(f"{field.name}__pk", flat=True)
-    )
-    parent = encode(pk_field(field.related_model), parents.first())
-    return above is not None and _is_below(family, above, parent, using)
+    if row is None or above is None:
+        return None
+    parent = _key(family, above, row[f"{relation.parent_field}__pk"], using)
+    return None if parent is None else node_key(type_name, pk)

@@ -45,7 +45,8 @@ def load(cluster: Cluster, pk: Json) -> list[Node] | None:
 
 def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
     """Yield the saved nodes below a saved node."""
-    return _Loader(cluster, using, node.pk).below({node.type: {node.pk: node.key}}, "")
+    model = cluster.models[node.type]
+    return _Loader(cluster, using, node.pk).below({node.type: {node.pk: node.key}}, model, "")
 
 
 class _Loader:
@@ -62,17 +63,23 @@ class _Loader:
         sets = self._sets(queryset.model, [name], "")
         for row in plain_rows(self._cluster, name, queryset):
             yield make_node(self._cluster, name, row, parent=None, sets=sets[name])
-            yield from self.below({name: {row["pk"]: ROOT_KEY}}, "")
+            yield from self.below({name: {row["pk"]: ROOT_KEY}}, queryset.model, "")
 
-    def below(self, parents: _Keys, path: str) -> Iterator[Node]:
-        """Yield what is below some nodes: a relation that several kinds have is read once."""
+    def below(self, parents: _Keys, model: type[Model], path: str) -> Iterator[Node]:
+        """Yield what is below some nodes: a relation that several kinds have is read once.
+
+        `path` is the lookup that leads from rows of `model`, which all of them are, to the root.
+        """
         places: dict[tuple[str, str], tuple[RelationSpec, dict[Json, str]]] = {}
         for type_name, keys in parents.items():
             for relation in self._cluster.spec.nodes[type_name].relations.values():
                 place = (relation.name, relation.child)
                 places.setdefault(place, (relation, {}))[1].update(keys)
         for relation, keys in places.values():
-            yield from self._children(relation, keys, path)
+            # The relation may be that of an ancestor, which knows nothing of what is above these.
+            field: Any = self._cluster.models[relation.child]._meta.get_field(relation.parent_field)
+            down = _down(field.related_model, model) if path else ""
+            yield from self._children(relation, keys, f"{down}{path}")
 
     def _children(self, relation: RelationSpec, keys: dict[Json, str], path: str) -> Iterator[Node]:
         model = self._cluster.models[relation.child]
@@ -114,7 +121,7 @@ class _Loader:
             here[type_name][node.pk] = node.key
             yield node
         if here:
-            yield from self.below(here, above)
+            yield from self.below(here, model, above)
 
     def _sets(
         self, model: type[Model], types: Iterable[str], above: str
@@ -128,12 +135,15 @@ class _Loader:
             for name in self._cluster.spec.nodes[type_name].sets:
                 field = kind._meta.get_field(name)
                 if field not in loaded:
-                    is_above = model in kinds(field.model)
-                    down = f"{path_to(field.model, model)}__" if is_above else ""
-                    where = {f"{down}{above}pk": self._pk}
+                    where = {f"{_down(field.model, model)}{above}pk": self._pk}
                     loaded[field] = members_of(kind, name).load(where, self._using)
                 found[type_name][name] = loaded[field]
         return found
+
+
+def _down(model: type[Model], kind: type[Model]) -> str:
+    """Return the beginning of a lookup that leads from a model's rows to one of its kinds."""
+    return f"{path_to(model, kind)}__" if kind in kinds(model) else ""
 
 
 _Members: TypeAlias = dict[Json, tuple[Json, ...]]

@@ -17,7 +17,7 @@ from tests.shapes import plain
 from tests.shapes.plan import Planner, saved_places
 from tests.shapes.rows import SHAPES
 from tests.shapes.shape import Shape, models_below, relations, sets, sparse
-from tests.shapes.walk import Walk, selection_of, told
+from tests.shapes.walk import Walk, selection_of, told, typename
 
 pytestmark = [
     # Its manager says that another one is meant by now; that is for the project to hear.
@@ -75,7 +75,7 @@ async def test_a_shape_is_edited_in_every_way_and_saved_as_plain_django_does(
     assert without_keys(cluster) == without_keys(await walk.saved(root.pk))
     keys = {(each["__typename"], each["pk"]): each["key"] for each in nodes(cluster)}
     for place in places[1:]:
-        walk.keys[place.name] = keys[place.model.__name__, str(place.pk)]
+        walk.keys[place.name] = keys[typename(place.model), str(place.pk)]
 
     async with aclosing(walk.events()) as events:
         assert (await anext(events))["__typename"] == "DraftSnapshot"

@@ -17,7 +17,7 @@ from tests.api.schema_kit import Client
 from tests.festival import models, places
 from tests.festival.models import Festival
 from tests.shapes import plain
-from tests.shapes.shape import Shape, models_below, relations, sets
+from tests.shapes.shape import Shape, kinds, models_below, relations, sets
 from tests.shapes.walk import selection_of
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ PROJECT: list[Any] = list(apps.get_app_config("festival").get_models())
 
 
 def children() -> set[type[Model]]:
-    """Return the models of the project that are below another."""
-    return {each.related_model for model in PROJECT for each in relations(model)}
+    """Return the models of the project that are below another, of each kind."""
+    below = {each.related_model for model in PROJECT for each in relations(model)}
+    return {kind for each in below for kind in kinds(each)}
 
 
 def shown(schema: gql_cluster.Schema, model: type[Model]) -> dict[str, str]:
@@ -62,6 +63,8 @@ def test_the_project_has_all_that_projects_have() -> None:
     assert len(PROJECT) >= 20
     below = models_below(Festival)
     assert {models.Day, models.Talk, models.Act, models.Duty} <= set(below)
+    assert {models.Stall, models.FoodStall, models.MerchStall, models.Snack} <= set(below)
+    assert models.FoodStall._meta.parents.keys() == {models.Stall}
     kinds = {type(each).__name__ for model in below for each in sets(model)}
     assert kinds == {"ClusterTaggableManager", "ParentalManyToManyField", "ManyToManyField"}
     assert issubclass(places.Arena, places.Hall)
@@ -90,6 +93,13 @@ async def test_a_foreign_project_is_mirrored_by_one_line(transactional_db: None)
     assert opened["it"]["draft"]["cluster"] == data["festival"]
     [first, second] = data["festival"]["days"]
     assert len(first["talks"]) == len(second["talks"]) == 2
+    stalls = [each["__typename"] for each in data["festival"]["stalls"]]
+    assert sorted(stalls) == 2 * ["FoodStall"] + 2 * ["MerchStall"] + 2 * ["PlainStall"]
+    assert {
+        each["__typename"]: len(each["snacks"])
+        for each in data["festival"]["stalls"]
+        if "snacks" in each
+    } == {"FoodStall": 2}
 
 
 # Its manager says that another one is meant by now; that is for the project to hear.

@@ -118,4 +118,35 @@ class Act(models.Model):
         order_with_respect_to = "day"
 
 
+class Stall(ClusterableModel):
+    """A stall of a festival, with what it sells or without."""
+
+    festival = ParentalKey(Festival, on_delete=models.CASCADE, related_name="stalls")
+    name = models.CharField(max_length=40)
+    keepers = ParentalManyToManyField(Person, blank=True, related_name="+")
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["name"]
+
+
+class FoodStall(Stall):
+    """A stall with food."""
+
+    is_vegan = models.BooleanField(default=False)
+
+
+class Snack(models.Model):
+    """What a stall with food sells."""
+
+    stall = ParentalKey(FoodStall, on_delete=models.CASCADE, related_name="snacks")
+    name = models.CharField(max_length=40)
+    price = models.DecimalField(max_digits=5, decimal_places=2, default=5)
+
+
+class MerchStall(Stall):
+    """A stall with what is worn."""
+
+    sizes = models.CharField(max_length=40, default="S, M, L")
+
+
 from tests.festival.places import *  # noqa: E402, F403 - Django looks for models here

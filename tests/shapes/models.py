@@ -263,3 +263,142 @@ class Atlas(Catalogue):
 
     above = models.OneToOneField(Catalogue, models.CASCADE, parent_link=True, primary_key=True)
     scale = models.IntegerField(default=1)
+
+
+class Zoo(ClusterableModel):
+    """A root whose children are of many kinds."""
+
+    name = models.CharField(max_length=40)
+
+
+class Animal(ClusterableModel):
+    """A child with a primary key that people choose, in an order that Django keeps."""
+
+    zoo = ParentalKey(Zoo, on_delete=models.CASCADE, related_name="animals")
+    code = models.CharField(max_length=20, primary_key=True)
+    seen_in = ParentalManyToManyField(Region, blank=True, related_name="+")
+
+    class Meta:
+        order_with_respect_to = "zoo"
+
+
+class Bird(Animal):
+    """A kind to which children refer by a column of its own."""
+
+    ring = models.IntegerField(unique=True)
+    home = models.ForeignKey(Region, models.PROTECT, null=True, blank=True, related_name="+")
+    call = models.CharField(max_length=1, choices=[("l", "Loud"), ("s", "Soft")], default="l")
+
+
+class Parrot(Bird):
+    """A kind of a kind, whose link has a name of its own."""
+
+    above = models.OneToOneField(
+        Bird, models.CASCADE, parent_link=True, primary_key=True, related_name="talker"
+    )
+    words = models.TextField(blank=True)
+    teachers = models.ManyToManyField(Region, blank=True, related_name="+")
+
+
+class Feather(models.Model):
+    """A child of one kind, and of what is a kind of that."""
+
+    bird = ParentalKey(Bird, on_delete=models.CASCADE, related_name="feathers", to_field="ring")
+    colour = models.CharField(max_length=20)
+
+
+class Egg(models.Model):
+    """A child of one kind, in many kinds and an order."""
+
+    parrot = ParentalKey(Parrot, on_delete=models.CASCADE, related_name="eggs")
+    weight = models.FloatField(null=True, blank=True)
+    sort_order = models.IntegerField(null=True, blank=True, editable=False)
+    sort_order_field = "sort_order"
+
+    class Meta:
+        ordering: ClassVar[list[Any]] = ["sort_order"]
+
+
+class PaintedEgg(Egg):
+    """A kind of a model that is no cluster."""
+
+    paint = models.CharField(max_length=20)
+
+
+class Thing(ClusterableModel):
+    """What is below nothing, with a child."""
+
+    name = models.CharField(max_length=40)
+
+
+class Scratch(models.Model):
+    """A child of what is below nothing."""
+
+    thing = ParentalKey(Thing, on_delete=models.CASCADE, related_name="scratches")
+    depth = models.IntegerField(default=1)
+    code = models.IntegerField(unique=True, null=True, blank=True)
+
+
+class Museum(ClusterableModel):
+    """A root with children whose tables are below that of a model outside."""
+
+    name = models.CharField(max_length=40)
+
+
+class Exhibit(Thing):
+    """A child by a key of its own, not its parent's."""
+
+    museum = ParentalKey(Museum, on_delete=models.CASCADE, related_name="exhibits")
+    year = models.IntegerField()
+
+
+class Painting(Exhibit):
+    """A kind of that."""
+
+    width = models.FloatField(default=1)
+
+
+class Stain(models.Model):
+    """A child of the kind."""
+
+    painting = ParentalKey(Painting, on_delete=models.CASCADE, related_name="stains")
+    text = models.CharField(max_length=40)
+
+
+class Chapter(ClusterableModel):
+    """A root whose children are of its own model and of kinds of that, as are theirs."""
+
+    parent = ParentalKey(
+        "self", on_delete=models.CASCADE, null=True, blank=True, related_name="chapters"
+    )
+    title = models.CharField(max_length=40)
+
+
+class Appendix(Chapter):
+    """A kind of that, with children of its own."""
+
+    letter = models.CharField(max_length=1)
+
+
+class Footnote(models.Model):
+    """A child of the kind."""
+
+    appendix = ParentalKey(Appendix, on_delete=models.CASCADE, related_name="footnotes")
+    text = models.CharField(max_length=40)
+
+
+class Recipe(ClusterableModel):
+    """A root whose children refer to one another."""
+
+    name = models.CharField(max_length=40)
+
+
+class Task(models.Model):
+    """A child behind another one."""
+
+    recipe = ParentalKey(Recipe, on_delete=models.CASCADE, related_name="tasks")
+    after = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+    text = models.CharField(max_length=40)
+
+    class Meta:
+        order_with_respect_to = "recipe"

@@ -11,8 +11,19 @@ from django.db.models import F, Model
 from django.db.models.fields.files import FieldFile
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
 
-from tests.shapes.plan import Add, Assign, Members, Move, New, Planner, Remove, Step, saved_places
-from tests.shapes.shape import Shape, first_number, is_tags, relations, sets
+from tests.shapes.plan import (
+    Add,
+    Assign,
+    Members,
+    Move,
+    New,
+    Place,
+    Planner,
+    Remove,
+    Step,
+    saved_places,
+)
+from tests.shapes.shape import Shape, concrete, first_number, is_tags, relations, sets
 from tests.shapes.values import name_by_number
 
 SHIFT = 1000
@@ -65,14 +76,15 @@ class Twin:
             if place.above is not None:
                 self._order(place.above.name, place.relation).append(place.name)
             for relation in relations(place.model):
-                for child in getattr(instance, relation.get_accessor_name()).get_object_list():
-                    held[type(child), child.pk] = child
+                objects = _objects(instance, relation.get_accessor_name())
+                objects[:] = [concrete(child) for child in objects]
+                held |= {(type(child), child.pk): child for child in objects}
 
     def do(self, step: Step) -> None:
         """Do one step."""
         match step:
             case Assign():
-                _assign(self._nodes[step.place.name], step.values)
+                self._assign(self._nodes[step.place.name], step.values)
             case Add(new=new):
                 assert new.place.above is not None
                 above = self._nodes[new.place.above.name]
@@ -96,7 +108,7 @@ class Twin:
         instance: Any = new.place.model()
         name_by_number(instance, SHIFT + len(self._nodes))
         self._nodes[new.place.name] = instance
-        _assign(instance, new.values)
+        self._assign(instance, new.values)
         for name, children in new.children.items():
             for child in children:
                 self._append(instance, name, self.build(child))
@@ -146,6 +158,13 @@ class Twin:
         )
         setattr(child, found.field.name, above)
 
+    def _assign(self, instance: Any, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if isinstance(value, Place):
+                setattr(instance, name, self._nodes[value.name])
+            else:
+                setattr(instance, instance._meta.get_field(name).attname, value)
+
     def _set(self, instance: Any, column: Any, held: list[Any]) -> None:
         if is_tags(column):
             getattr(instance, column.name).set(held)
@@ -164,11 +183,6 @@ def _objects(above: Any, relation: str) -> list[Any]:
     return objects
 
 
-def _assign(instance: Any, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        setattr(instance, instance._meta.get_field(name).attname, value)
-
-
 def state(shape: Shape, root: Model) -> Any:
     """Return all that is saved of a cluster; what differs each time is told by its kind alone."""
     instance = shape.model._base_manager.get(pk=root.pk)
@@ -180,7 +194,7 @@ def _state(shape: Shape, model: type[Model], instance: Any) -> Any:
     for relation in relations(model):
         key = {relation.field.name: getattr(instance, relation.field.target_field.attname)}
         children = relation.related_model._base_manager.filter(**key)
-        found = [_state(shape, relation.related_model, child) for child in children]
+        found = [_state(shape, type(child), child) for child in map(concrete, children)]
         below[relation.get_accessor_name()] = sorted(found, key=repr)
     held = {
         column.name: sorted(
@@ -189,7 +203,7 @@ def _state(shape: Shape, model: type[Model], instance: Any) -> Any:
         )
         for column in sets(model)
     }
-    return dict(_columns(shape, model, instance)), held, below
+    return model.__name__, dict(_columns(shape, model, instance)), held, below
 
 
 def _columns(shape: Shape, model: type[Model], instance: Any) -> Iterator[tuple[str, Any]]:
@@ -202,7 +216,12 @@ def _columns(shape: Shape, model: type[Model], instance: Any) -> Iterator[tuple[
         is_made = column.name not in settable and (
             column.primary_key or isinstance(value, dt.datetime | uuid.UUID)
         )
-        if is_link or is_made or shape.is_filled(column):
+        if shape.is_within(column):
+            # Primary keys are others each time, the rest of what it refers to is not.
+            above = getattr(instance, column.name)
+            free = [each for each in shape.given(model, is_new=True) if not shape.is_within(each)]
+            value = above and [getattr(above, each.attname) for each in free]
+        elif is_link or is_made or shape.is_filled(column):
             value = type(value).__name__
         elif isinstance(value, FieldFile | memoryview):
             value = str(value) if isinstance(value, FieldFile) else bytes(value)

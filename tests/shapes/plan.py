@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 
-from tests.shapes.shape import Shape, is_tags, relations, sets
+from tests.shapes.shape import Shape, concrete, is_tags, kinds, relations, sets
 from tests.shapes.values import Values
 
 
@@ -26,7 +26,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class New:
-    """A node that is made, with all below it: values by column, members by set."""
+    """A node that is made, with all below it: values by column, members by set.
+
+    A value may be the place of another node, for a foreign key to that.
+    """
 
     place: Place
     values: Mapping[str, Any]
@@ -92,7 +95,8 @@ class Planner:
         """Yield the steps of a saved example: fields, children, sets."""
         places = list(saved_places(self.shape, root))
         for place, instance in places:
-            values = self._values(place.model, instance)
+            siblings = [each for each, _ in places if _are_siblings(each, place)]
+            values = self._values(place.model, instance, siblings)
             if values:
                 before = {name: _held(instance, name) for name in values}
                 yield Assign(place=place, before=before, values=values)
@@ -103,37 +107,51 @@ class Planner:
             for column in sets(place.model) if self._is_there(place) else ():
                 yield self._members(place, column, instance)
 
-    def new(self, model: type[Model], above: Place | None, relation: str, depth: int) -> New:
+    def new(
+        self,
+        model: type[Model],
+        above: Place | None,
+        relation: str,
+        depth: int,
+        siblings: Sequence[Place] = (),
+    ) -> New:
         """Return a node to make."""
         self.count += 1
         name = f"new{self.count}"
         place = Place(name=name, model=model, above=above, relation=relation)
         return New(
             place=place,
-            values=self._values(model, None),
+            values=self._values(model, None, siblings),
             sets={each.name: self._some(each, 2) for each in sets(model)},
             children={
-                each.get_accessor_name(): [
-                    self.new(each.related_model, place, each.get_accessor_name(), depth - 1)
-                    for _ in range(_count(self.shape, each.related_model))
-                ]
+                each.get_accessor_name(): self._new_below(place, each, depth - 1)
                 for each in relations(model, depth)
             },
         )
+
+    def _new_below(self, place: Place, relation: Any, depth: int) -> list[New]:
+        found: list[New] = []
+        for _ in range(_count(self.shape, relation.related_model)):
+            for kind in kinds(relation.related_model):
+                siblings = [each.place for each in found]
+                found.append(self.new(kind, place, relation.get_accessor_name(), depth, siblings))
+        return found
 
     def _children(self, place: Place, relation: Any, places: list[Place]) -> Iterator[Step]:
         name = relation.get_accessor_name()
         saved = [each for each in places if each.above is place and each.relation == name]
         depth = self.shape.depth - len(_line(place)) - 1
         is_ordered = self.shape.order(relation.related_model) is not None
-        if saved:
-            removed = saved[len(saved) > 1]
-            self.removed.add(removed.name)
-            if is_ordered:
-                yield Move(place=saved[-1])
-            yield Remove(place=removed)
-        new = self.new(relation.related_model, place, name, depth)
-        yield Add(new=new, is_second=is_ordered)
+        for kind in kinds(relation.related_model):
+            of_kind = [each for each in saved if each.model is kind]
+            if of_kind:
+                removed = of_kind[len(of_kind) > 1]
+                self.removed.add(removed.name)
+                if is_ordered:
+                    yield Move(place=of_kind[-1])
+                yield Remove(place=removed)
+            stay = [each for each in saved if each.name not in self.removed]
+            yield Add(new=self.new(kind, place, name, depth, stay), is_second=is_ordered)
 
     def _is_there(self, place: Place) -> bool:
         return self.removed.isdisjoint(_line(place))
@@ -143,9 +161,13 @@ class Planner:
         added, *replaced = self._some(column, 3, held)
         return Members(place=place, column=column, held=held, added=added, replaced=replaced)
 
-    def _values(self, model: type[Model], instance: Model | None) -> dict[str, Any]:
+    def _values(
+        self, model: type[Model], instance: Model | None, siblings: Sequence[Place]
+    ) -> dict[str, Any]:
         return {
-            column.name: self.values.fresh(
+            column.name: next(iter(siblings), None)  # which stays
+            if self.shape.is_within(column)
+            else self.values.fresh(
                 column, None if instance is None else _held(instance, column.name)
             )
             for column in self.shape.given(model, is_new=instance is None)
@@ -182,10 +204,10 @@ def _below(shape: Shape, place: Place, instance: Model) -> Iterator[tuple[Place,
         name = relation.get_accessor_name()
         key = {relation.field.name: getattr(instance, relation.field.target_field.attname)}
         found = model._base_manager.filter(**key).order_by(shape.order(model) or "pk")
-        for number, child in enumerate(found):
+        for number, child in enumerate(map(concrete, found)):
             below = Place(
                 name=f"{place.name}.{name}{number}",
-                model=model,
+                model=type(child),
                 above=place,
                 relation=name,
                 pk=child.pk,
@@ -197,7 +219,12 @@ def _line(place: Place) -> list[str]:
     return [place.name, *(_line(place.above) if place.above else [])]
 
 
+def _are_siblings(one: Place, other: Place) -> bool:
+    return (one.above, one.relation) == (other.above, other.relation)
+
+
 def _count(shape: Shape, model: type[Model]) -> int:
+    """Return how many children of each kind there are."""
     if model.__name__ in shape.single:
         return 1
-    return 3 if shape.order(model) else 2
+    return 3 if shape.order(model) and len(kinds(model)) == 1 else 2

@@ -88,5 +88,14 @@ SHAPES = {
     "one to one, the same model, of django-model-utils": Shape(
         model=places.Team, filled=["status_changed", "taken_at"]
     ),
+    "children of many kinds": Shape(model=places.Page, ordered={"Block": "position"}),
+    "kinds by keys that people choose, to_field, orders, kinds below a kind": Shape(
+        model=small.Zoo, ordered={"Animal": "_order", "Egg": "sort_order"}
+    ),
+    "children below a table outside, and a kind of them": Shape(model=small.Museum),
+    "below itself, of many kinds": Shape(model=small.Chapter),
+    "foreign keys between children": Shape(
+        model=small.Recipe, ordered={"Task": "_order"}, within=["Task.after"]
+    ),
     "marked instead of deleted": Shape(model=places.Asset, give={"*.is_removed": is_not}),
 }

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Model
 from modelcluster.contrib.taggit import ClusterTaggableManager
 from modelcluster.models import ClusterableModel, get_all_child_relations
@@ -17,11 +18,12 @@ from tests.shapes.values import Give, Values, settable
 class Shape:
     """A root model, and what can't be guessed of it.
 
-    `ordered` names the column that numbers the children of a model. `single` are the models that
-    have one child of a parent at most. `filled` are the columns that the model fills in itself
-    when it is saved, whatever a person has set. `mirrored` is the type declared for the root.
-    Where it `is_sparse`, nodes are given no more than they have to be; where it `is_opaque`, it
-    has columns that modelcluster can't write as JSON.
+    `ordered` names the column that numbers the children of a model, whatever their kind. `single`
+    are the models that have one child of a parent at most. `filled` are the columns that the model
+    fills in itself when it is saved, whatever a person has set. By those `within`, nodes refer to
+    their siblings. `mirrored` is the type declared for the root. Where it `is_sparse`, nodes are
+    given no more than they have to be; where it `is_opaque`, it has columns that modelcluster
+    can't write as JSON.
     """
 
     model: Any
@@ -29,6 +31,7 @@ class Shape:
     give: Give = field(default_factory=dict)
     single: Collection[str] = ()
     filled: Collection[str] = ()
+    within: Collection[str] = ()
     mirrored: Any = None
     depth: int = 3
     is_sparse: bool = False
@@ -45,11 +48,16 @@ class Shape:
 
     def order(self, model: type[Model]) -> str | None:
         """Return the column that numbers the children of a model."""
-        return self.ordered.get(model.__name__)
+        names = (each.__name__ for each in (model, *model._meta.all_parents))
+        return next((self.ordered[each] for each in names if each in self.ordered), None)
 
     def is_filled(self, column: Any) -> bool:
         """Tell whether the model overwrites what is set in a column."""
         return column.name in self.filled
+
+    def is_within(self, column: Any) -> bool:
+        """Tell whether a column refers to a node of the cluster."""
+        return f"{column.model.__name__}.{column.name}" in self.within
 
     def fields(self, model: type[Model], *, is_new: bool) -> list[Any]:
         """Return the columns that a person may set; not any more what children are kept by."""
@@ -79,6 +87,19 @@ def relations(model: type[Model], depth: int = 1) -> Iterator[Any]:
     for relation in get_all_child_relations(model):
         if relation.related_model not in tags:
             yield relation
+
+
+def kinds(model: type[Model]) -> list[type[Model]]:
+    """Return what the children of a relation may be: of its model, or what inherits its table."""
+    inheriting = [each for each in apps.get_models() if model in each._meta.all_parents]
+    return [model, *(each for each in inheriting if not each._meta.proxy)]
+
+
+def concrete(row: Any) -> Any:
+    """Return a saved row as an instance of its own kind."""
+    found = [each._base_manager.filter(pk=row.pk).first() for each in kinds(type(row))]
+    depth = {type(each): len(type(each)._meta.all_parents) for each in found if each is not None}
+    return next(each for each in found if type(each) is max(depth, key=lambda kind: depth[kind]))
 
 
 def sets(model: type[Model]) -> list[Any]:
@@ -121,12 +142,9 @@ def first_number(order: str) -> int:
 
 
 def models_below(root: type[Model]) -> list[type[Model]]:
-    """Return the models of a cluster, the root's first."""
+    """Return the models of a cluster, the root's first, and each kind of child."""
     found = [root]
     for each in found:
-        found += [
-            relation.related_model
-            for relation in relations(each)
-            if relation.related_model not in found
-        ]
+        for relation in relations(each):
+            found += [kind for kind in kinds(relation.related_model) if kind not in found]
     return found

@@ -8,13 +8,19 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
+from graphql import (
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+)
 from graphql.type import is_list_type, is_non_null_type, is_required_argument
 from strawberry.utils.str_converters import to_camel_case as camel
 
 from tests.api.schema_kit import ERRORS, Client
 from tests.shapes.plan import Add, Assign, Members, Move, New, Place, Remove, Step
-from tests.shapes.shape import Shape, models_below, relations, sets
+from tests.shapes.shape import Shape, kinds, models_below, relations, sets
 from tests.shapes.values import sent
 
 NOTICES = {"EditorsChanged", "BaseChanged", "DraftExpiring"}
@@ -122,7 +128,7 @@ class Walk:
                 values = _given(place, step.values)
                 change = {self._own(place.model, "set"): values}
                 if place.above is not None:
-                    update = {"key": self.keys[place.name], "set": values}
+                    update = {"key": self.keys[place.name], "set": _wrapped(place, values)}
                     change = self._within(place.above, {camel(place.relation): {"update": update}})
                 before = _told(place, step.before)
                 fields = [
@@ -136,7 +142,7 @@ class Walk:
                 data = self.data(new)
                 if step.is_second:
                     data[self._own(new.place.model, "position")] = 1
-                yield self._on(new.place, {"add": [data]}), list(self._added(new))
+                yield self._on(new.place, {"add": [_wrapped(new.place, data)]}), [*self._added(new)]
             case Remove(place=place):
                 key = self.keys[place.name]
                 yield self._on(place, {"remove": [key]}), [{"kind": "REMOVED", "key": key}]
@@ -201,7 +207,7 @@ class Walk:
         self.keys[new.place.name] = new.place.name
         key = {} if new.place.above is None else {"key": new.place.name}
         below = {
-            camel(name): [self.data(child) for child in children]
+            camel(name): [_wrapped(child.place, self.data(child)) for child in children]
             for name, children in new.children.items()
         }
         return {**key, **_given(new.place, new.values), **_members(new), **below}
@@ -214,8 +220,34 @@ class Walk:
         """Return a change of a node as one of the root."""
         if place.above is None:
             return change
-        edit = {"key": self.keys[place.name], "changes": [change]}
+        # As what it is, or as what it has that from.
+        as_kind = place.model if self.version % 2 else _owner(place, next(iter(change)))
+        edit = {"key": self.keys[place.name], "changes": [_wrapped(place, change, as_kind)]}
         return self._within(place.above, {camel(place.relation): {"edit": edit}})
+
+
+def _wrapped(place: Place, given: Any, kind: Any = None) -> Any:
+    """Return what is given of a child, by its kind where a relation holds several."""
+    name = (kind or place.model).__name__
+    return {name[0].lower() + name[1:]: given} if len(_kinds_beside(place)) > 1 else given
+
+
+def _kinds_beside(place: Place) -> list[Any]:
+    """Return what the children of the relation that a child is in may be."""
+    assert place.above is not None
+    found = relations(place.above.model)
+    relation = next(each for each in found if each.get_accessor_name() == place.relation)
+    return kinds(relation.related_model)
+
+
+def _owner(place: Place, member: str) -> Any:
+    """Return the highest of the kinds of a child that has a relation or set."""
+    for kind in _kinds_beside(place):
+        has = {camel(each.get_accessor_name()) for each in relations(kind)}
+        has |= {camel(each.name) for each in sets(kind)}
+        if issubclass(place.model, kind) and member in has:
+            return kind
+    return place.model
 
 
 def _only(found: Any, expected: Any) -> Any:
@@ -234,16 +266,25 @@ def _only(found: Any, expected: Any) -> Any:
 
 
 def _given(place: Place, values: Mapping[str, Any]) -> dict[str, Any]:
-    chosen = place.model._meta.pk.name
     told = _told(place, values)
-    if chosen in values:
-        told["pk"] = str(told.pop(camel(chosen)))
+    for name, value in values.items():
+        column: Any = place.model._meta.get_field(name)
+        if column.primary_key:
+            told["pk"] = str(told.pop(camel(name)))
+        elif isinstance(value, Place) and value.pk is None:
+            told[camel(f"{name}_key")] = told.pop(camel(name))["key"]
     return told
 
 
 def _told(place: Place, values: Mapping[str, Any]) -> dict[str, Any]:
     fields = {name: place.model._meta.get_field(name) for name in values}
-    return {camel(name): sent(column, values[name]) for name, column in fields.items()}
+    return {camel(name): _sent(column, values[name]) for name, column in fields.items()}
+
+
+def _sent(column: Any, value: Any) -> Any:
+    if isinstance(value, Place):
+        return {"key": value.name} if value.pk is None else str(value.pk)
+    return sent(column, value)
 
 
 def _members(new: New) -> dict[str, list[str]]:
@@ -255,12 +296,27 @@ def _members(new: New) -> dict[str, list[str]]:
 
 def selection_of(schema: GraphQLSchema, shape: Shape) -> str:
     """Return what reads all that a cluster's types show, three levels deep."""
-    return _selection(schema, shape, shape.model, shape.depth + 1)
+    return f"{{ __typename {_selection(schema, shape, shape.model, shape.depth + 1)} }}"
+
+
+def _below(schema: GraphQLSchema, shape: Shape, model: Any, depth: int) -> str:
+    """Return what reads the children of a relation: what all have, and what each kind has."""
+    own = _selection(schema, shape, model, depth)
+    return " ".join(
+        [
+            f"{{ __typename {own}",
+            *(
+                f"... on {kind.__name__} {{ {_selection(schema, shape, kind, depth)} }}"
+                for kind in kinds(model)[1:]
+            ),
+            "}",
+        ]
+    )
 
 
 def _selection(schema: GraphQLSchema, shape: Shape, model: Any, depth: int) -> str:
     type_ = schema.type_map[model.__name__]
-    assert isinstance(type_, GraphQLObjectType)
+    assert isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
     below = {camel(each.get_accessor_name()): each.related_model for each in relations(model)}
     members = {camel(each.name) for each in model._meta.many_to_many}
     chosen = []
@@ -275,16 +331,21 @@ def _selection(schema: GraphQLSchema, shape: Shape, model: Any, depth: int) -> s
             chosen.append(name)
         elif name in below:
             if depth > 1:
-                chosen.append(f"{name} {_selection(schema, shape, below[name], depth - 1)}")
+                chosen.append(f"{name} {_below(schema, shape, below[name], depth - 1)}")
         elif name in members or not (is_list_type(inner) or _is_node(shape, named.name)):
             chosen.append(f"{name} {{ {'pk' if 'pk' in named.fields else 'name'} }}")
         else:
             chosen.append(f"{name} {{ __typename }}")
-    return f"{{ __typename {' '.join(chosen)} }}"
+    return " ".join(chosen)
 
 
 def _is_node(shape: Shape, name: str) -> bool:
     return name in {model.__name__ for model in models_below(shape.model)}
+
+
+def typename(model: type[Any]) -> str:
+    """Return the type of a child: its model's, or that of what is of no kind below its model."""
+    return f"Plain{model.__name__}" if len(kinds(model)) > 1 else model.__name__
 
 
 def told(shape: Shape, model: Any, node: Any) -> Any:
@@ -303,7 +364,11 @@ def told(shape: Shape, model: Any, node: Any) -> Any:
     for relation in relations(model):
         name, child = camel(relation.get_accessor_name()), relation.related_model
         if name in node:
-            below = [told(shape, child, each) for each in node[name]]
+            below = [told(shape, _model_of(child, each), each) for each in node[name]]
             has_order = child._meta.ordering or shape.order(child)
             found[name] = below if has_order else sorted(below, key=repr)
     return found
+
+
+def _model_of(child: type[Any], node: Any) -> type[Any]:
+    return next(kind for kind in kinds(child) if typename(kind) == node["__typename"])
