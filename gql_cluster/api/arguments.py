@@ -24,6 +24,7 @@ from gql_cluster.api.choices import enum_of
 from gql_cluster.api.names import singular
 from gql_cluster.api.scalars import describe_field, scalar_of
 from gql_cluster.api.wire import BigInt
+from gql_cluster.improper import SetupError
 from gql_cluster.orm.codec import is_coded
 from gql_cluster.orm.describe import AnyField
 
@@ -84,6 +85,12 @@ def _kind_filter(name: str, kinds: Mapping[str, str]) -> Any:
         singular(kind).upper(): EnumValueDefinition(value=path, description=f"A {kind}.")
         for kind, path in kinds.items()
     }
+    if len(values) < len(kinds):
+        raise SetupError(
+            "E009",
+            f"Two kinds of {name} would be one value of the filter by kind: {', '.join(kinds)}.",
+            hint="Give one of the models another name; `db_table` keeps its table as it is.",
+        )
     make: Any = Enum
     enum = strawberry.enum(
         make(f"{name}Kind", values, module=__name__), description=f"The kinds of a {name}."

@@ -11,7 +11,6 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import ForeignKey, Model
 from modelcluster.fields import ParentalKey
 from strawberry.annotation import StrawberryAnnotation
-from strawberry.types.base import get_object_definition
 
 from gql_cluster.api.fields import MirrorField
 from gql_cluster.api.labels import label_field, label_name, label_type
@@ -20,7 +19,10 @@ from gql_cluster.api.scalars import describe_field, type_of
 from gql_cluster.domain.spec import NodeSpec
 from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import ORDER_COLUMN, AnyField, Cluster, stored_fields
+from gql_cluster.orm.inheritance import kinds
 from gql_cluster.orm.kinds import generic_relations
+
+_BARE = "__gql_cluster_bare__"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +105,14 @@ def plain_mirror(model: type[Model], shape: Shape) -> type[Any]:
     return _make(model, shape, members, key=None)  # it is in no draft
 
 
-def own_mirror(model: type[Model], interface_: type[Any]) -> type[Any]:
-    """Return the type of a model's own rows, where others inherit its table: `PlainPlace`."""
-    name = f"Plain{get_object_definition(interface_, strict=True).name}"
+def own_mirror(model: type[Model], name: str, interface_: type[Any]) -> type[Any]:
+    """Return the type of a model's own rows, where others inherit its table."""
     return _make(model, Shape(name=name, bases=(interface_,)), _Members({}))
+
+
+def is_bare(type_: type[Any]) -> bool:
+    """Tell whether a mirror is one that nobody has declared."""
+    return _BARE in vars(type_)
 
 
 def _above(shape: Shape) -> set[str]:
@@ -139,9 +145,15 @@ def _add_column(members: _Members, column: AnyField) -> None:
 
 
 def _is_parent(model: type[Model], column: AnyField) -> bool:
-    """Tell whether a column is never null, in a draft neither: the key of the one parent."""
-    parental = [field for field in model._meta.concrete_fields if isinstance(field, ParentalKey)]
-    return parental == [column] and not column.null
+    """Tell whether a column is never null, in a draft neither: the key of the one parent.
+
+    What kinds of the model have counts, too: its interface is theirs.
+    """
+    return not column.null and all(
+        [field for field in each._meta.concrete_fields if isinstance(field, ParentalKey)]
+        == [column]
+        for each in (model, *kinds(model))
+    )
 
 
 def _make(model: type[Model], shape: Shape, members: _Members, **more: None) -> type[Any]:
@@ -160,5 +172,6 @@ def _make(model: type[Model], shape: Shape, members: _Members, **more: None) -> 
         "__module__": __name__,
     }
     declare = interface if shape.is_interface else mirror
+    namespace[_BARE] = True
     made: type[Any] = declare(model, name=shape.name)(type(shape.name, shape.bases, namespace))
     return made

@@ -56,7 +56,9 @@ def limited(cluster: Cluster, types: Mapping[type[Model], type[Any]]) -> Cluster
     """Return a cluster with the limits that the declared types of its models have."""
     nodes = dict(cluster.spec.nodes)
     for type_name, model in cluster.models.items():
-        limits: Mapping[str, Children] = getattr(types.get(model), _DECLARED, {})
+        limits: dict[str, Children] = {}
+        for each in reversed(model.__mro__):  # what is declared of a model holds for its kinds
+            limits |= vars(types[each]).get(_DECLARED, {}) if each in types else {}
         relations = {
             name: replace(relation, min_num=limits[name].min_num, max_num=limits[name].max_num)
             if name in limits

@@ -105,7 +105,7 @@ async def _choice(ask: Ask, arguments: dict[str, Any]) -> Choice:
 async def _visible(ask: Ask, nodes: list[Node], model: type[Model]) -> list[Node]:
     """Leave out the saved nodes that the type's own `get_queryset` hides."""
     type_ = ask.field.django_type
-    if not hides_rows(type_):
+    if not hides_rows(type_, ask.info):
         return nodes
     pks = {node.key: decode_pk(model, node.pk) for node in nodes if node.pk is not None}
     loader = loaders.visible(ask.view, model, type_, ask.info)

@@ -12,7 +12,7 @@ from strawberry_django.fields.field import (
     StrawberryDjangoField,
 )
 
-from gql_cluster.api.kinds import hides_rows
+from gql_cluster.api.kinds import hides
 from gql_cluster.api.registry import Registry
 from gql_cluster.domain.node import Json
 from gql_cluster.domain.spec import NodeSpec
@@ -80,7 +80,8 @@ class _Exported:
         return {name, column.attname}
 
     def _hides_rows(self, model: type[Model]) -> bool:
-        return hides_rows(self._registry.type_of(model))
+        type_ = self._registry.type_of(model)
+        return hides(type_) or self._registry.hides_kinds(type_)
 
 
 def _is_open(field: Any) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from graphql import GraphQLResolveInfo, get_named_type
+from strawberry_django.queryset import run_type_get_queryset
 
 from gql_cluster.orm.inheritance import concrete
 
@@ -44,10 +45,15 @@ def give_every_kind(cls: type[Any]) -> None:
             queryset = declared(type_, queryset, info, **kwargs)
         registry = _registry(info)
         kinds = () if registry is None else registry.kinds_of(queryset.model)
+        for kind in kinds:
+            seen_as = registry.object_of(kind)
+            if hides_besides(seen_as, registry.type_of(queryset.model)):
+                queryset = _without_hidden(queryset, kind, seen_as, info)
         is_selecting = hasattr(queryset, "select_subclasses")
         return _settled(concrete(queryset, kinds)) if kinds or is_selecting else queryset
 
     get_queryset.hides = _hides(declared)  # type: ignore[attr-defined]
+    get_queryset.is_own = "get_queryset" in vars(cls)  # type: ignore[attr-defined]
     cls.get_queryset = classmethod(get_queryset)
 
 
@@ -83,9 +89,32 @@ def _settling(queryset_class: type[QuerySet[Any]]) -> type[QuerySet[Any]]:
     return type(queryset_class.__name__, (_Settled, queryset_class), {})
 
 
-def hides_rows(type_: Any) -> bool:
+def hides_rows(type_: Any, info: Any) -> bool:
+    """Tell whether a type leaves out rows by a `get_queryset`, or that of one of its kinds does."""
+    registry = _registry(info)
+    return hides(type_) or (registry is not None and registry.hides_kinds(type_))
+
+
+def hides(type_: Any) -> bool:
     """Tell whether a type leaves out some rows of its model by the project's `get_queryset`."""
     return _hides(getattr(getattr(type_, "get_queryset", None), "__func__", None))
+
+
+def hides_besides(type_: type[Any], above: type[Any]) -> bool:
+    """Tell whether a type leaves out rows that one above it does not."""
+    own: list[Any] = [
+        vars(each)["get_queryset"].__func__
+        for each in type_.__mro__
+        if "get_queryset" in vars(each) and not issubclass(above, each)
+    ]
+    return any(getattr(each, "is_own", True) for each in own)
+
+
+def _without_hidden(queryset: Any, kind: type[Model], type_: type[Any], info: Any) -> Any:
+    """Leave out the rows of a kind that its own type hides."""
+    seen = run_type_get_queryset(kind._default_manager.all(), type_, info)
+    hidden = kind._base_manager.exclude(pk__in=seen.order_by().values("pk"))
+    return queryset.exclude(pk__in=hidden.order_by().values("pk"))
 
 
 def _hides(get_queryset: object) -> bool:

@@ -38,7 +38,21 @@ def kind_members(spec: ClusterSpec, type_name: str) -> dict[str, str]:
     Empty where there is but one.
     """
     kinds = spec.kinds(type_name)
-    return {singular(kind): kind for kind in kinds} if len(kinds) > 1 else {}
+    found = {singular(kind): kind for kind in kinds}
+    for kind in kinds:
+        if found[singular(kind)] != kind:
+            raise SetupError(
+                "E009",
+                f"The kinds {kind} and {found[singular(kind)]} of {type_name} would both be the "
+                f"member {singular(kind)} of its inputs.",
+                hint="Give one of the models another name; `db_table` keeps its table as it is.",
+            )
+    return found if len(kinds) > 1 else {}
+
+
+def own_name_of(name: str) -> str:
+    """Return what the type, and inputs, of a model's own rows are called beside its kinds'."""
+    return f"Plain{name}"
 
 
 def singular(name: str) -> str:
@@ -113,7 +127,7 @@ class InputNames:
         """Return what the inputs of a node type's own nodes are called after, other kinds apart."""
         name = self.node(cluster, type_name)
         has_kinds = kind_members(cluster.spec, type_name)
-        return f"Plain{name}" if has_kinds and not self._is_root(cluster, type_name) else name
+        return own_name_of(name) if has_kinds and not self._is_root(cluster, type_name) else name
 
     def family(self, cluster: Cluster, type_name: str) -> str:
         """Return what the inputs of the nodes of a type, of whatever kind, are called after."""

@@ -15,9 +15,11 @@ from strawberry.types.field import UNRESOLVED
 from strawberry_django.fields.field import StrawberryDjangoField
 from strawberry_django.utils.typing import has_django_definition
 
-from gql_cluster.api.bare import Shape, node_mirror, own_mirror, plain_mirror
+from gql_cluster.api.bare import Shape, is_bare, node_mirror, own_mirror, plain_mirror
 from gql_cluster.api.children import limited
+from gql_cluster.api.kinds import hides_besides
 from gql_cluster.api.mirror import Mirror, filter_by_kind
+from gql_cluster.api.names import own_name_of
 from gql_cluster.api.optimizing import know_kinds
 from gql_cluster.improper import SetupError
 from gql_cluster.orm.describe import AnyField, Cluster, describe
@@ -100,6 +102,12 @@ class Registry:
         above = self._interfaces.get(model)
         return () if above is None else [kind for kind in kinds(model) if self._is(kind, above)]
 
+    def hides_kinds(self, type_: type[Any]) -> bool:
+        """Tell whether the type of a kind of an interface's model leaves out some rows."""
+        model = next((m for m, each in self._interfaces.items() if each is type_), None)
+        below = () if model is None else self.kinds_of(model)
+        return any(hides_besides(self._objects[kind], type_) for kind in below)
+
     def name_of(self, model: type[Model]) -> str:
         """Return the name that a model has in the schema: that of `type_of` it."""
         return self._names[model]
@@ -134,7 +142,7 @@ class Registry:
                 self._declared.add(each)
                 found = self._interfaces if definition.is_interface else self._objects
                 found.setdefault(_model_of(each), each)
-                waiting += [*_interfaces_of(each), *_types_below(each)]
+                waiting += [*_interfaces_of(each), *_types_below(each), *_derived(each)]
 
     def _describe(self, model: type[Model]) -> None:
         if not issubclass(model, ClusterableModel) or model._meta.abstract:
@@ -145,7 +153,9 @@ class Registry:
                 hint="Derive a model with a table from modelcluster.models.ClusterableModel.",
             )
         declared = {**self._objects, **self._interfaces}
-        cluster = limited(describe(model), declared)
+        # Of what is declared as a type of its own, and no interface, there are no kinds to tell.
+        cluster = describe(model).without_kinds(self._objects.keys() - self._interfaces.keys())
+        cluster = limited(cluster, declared)
         if model in declared:
             title = get_object_definition(declared[model], strict=True).name
             cluster = replace(cluster, title=title)
@@ -216,7 +226,7 @@ class Registry:
             if model in self._objects:
                 continue
             if model in self._interfaces:
-                self._objects[model] = own_mirror(model, self._interfaces[model])
+                self._objects[model] = self._own(model)
             else:
                 self._objects[model] = self._made(model, nodes, namespace, is_interface=False)
         namespace.update({self._names[model]: self.type_of(model) for model in self._names})
@@ -224,6 +234,18 @@ class Registry:
             below = {self._names[k]: path_to(model, k) for k in reversed(self.kinds_of(model))}
             filter_by_kind(type_, below)
             know_kinds(model)
+
+    def _own(self, model: type[Model]) -> type[Any]:
+        name = own_name_of(self._names[model])
+        other = next((each for each, taken in self._names.items() if taken == name), None)
+        if other is not None:
+            raise SetupError(
+                "E009",
+                f"The rows of {model._meta.label} alone and {other._meta.label} would both be the "
+                f"type {name}.",
+                hint="Declare one with gql_cluster.type and give it another name.",
+            )
+        return own_mirror(model, name, self._interfaces[model])
 
     def _has_kinds(self, model: type[Model]) -> bool:
         """Tell whether a model that has no declared type is the parent of others that have none."""
@@ -288,6 +310,13 @@ def _interfaces_of(type_: type[Any]) -> Iterator[type[Any]]:
     for each in get_object_definition(type_, strict=True).interfaces:
         if has_django_definition(each.origin):
             yield each.origin
+
+
+def _derived(type_: type[Any]) -> Iterator[type[Any]]:
+    """Yield the types that a project has derived of an interface."""
+    for each in type_.__subclasses__():
+        if has_django_definition(each) and not is_bare(each):
+            yield each
 
 
 def _types_below(type_: type[Any]) -> Iterator[type[Any]]:

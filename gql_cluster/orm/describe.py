@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -62,6 +62,21 @@ class Cluster:
         """Return the models of the node types that are a kind of one, the deepest first."""
         names = {self.models[each]: each for each in self.spec.kinds(name)}
         return {kind: names[kind] for kind in kinds(self.models[name]) if kind in names}
+
+    def without_kinds(self, hidden: Collection[type[Model]]) -> Cluster:
+        """Return the cluster with children of some models served as these, of whatever kind."""
+        names = {name for name, model in self.models.items() if model in hidden}
+        nodes = {
+            name: replace(node, bases=()) if names.intersection(node.bases) else node
+            for name, node in self.spec.nodes.items()
+        }
+        found = [self.spec.root]
+        for each in found:
+            below = {relation.child for relation in nodes[each].relations.values()}
+            kinds = [name for name, node in nodes.items() if below.intersection(node.bases)]
+            found += [name for name in (*below, *kinds) if name not in found]
+        spec = replace(self.spec, nodes={name: nodes[name] for name in nodes if name in found})
+        return replace(self, spec=spec, models={name: self.models[name] for name in spec.nodes})
 
     @property
     def name(self) -> str:

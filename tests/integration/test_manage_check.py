@@ -210,6 +210,33 @@ WRONG = [
         hint="give it another name",
     ),
     Wrong(
+        id="gql_cluster.E009",
+        models="""
+        class Stone(models.Model):
+            band = ParentalKey(Band, related_name="stones")
+
+        class PlainStone(Stone):
+            color = models.CharField(max_length=9)
+        """,
+        says="The rows of app.Stone alone and app.PlainStone would both be the type PlainStone.",
+        hint="give it another name",
+    ),
+    Wrong(
+        id="gql_cluster.E009",
+        models="""
+        class Stone(models.Model):
+            band = ParentalKey(Band, related_name="stones")
+
+        class HTMLStone(Stone):
+            color = models.CharField(max_length=9)
+
+        class HTML_Stone(Stone):
+            size = models.CharField(max_length=9)
+        """,
+        says="Two kinds of Stone would be one value of the filter by kind: ",
+        hint="Give one of the models another name",
+    ),
+    Wrong(
         id="gql_cluster.E010",
         schema="""
         @gql_cluster.type(models.Band)
