@@ -142,7 +142,7 @@ class DraftCommitted(DraftEvent):
         """Return the saved nodes."""
         keys = (self.entry.keys if self.entry else None) or {}
         view = self.event.view
-        return saved_keys(view.cluster, self.served, keys, await types_in(view, keys))
+        return await saved_keys(view.cluster, self.served, keys, await types_in(view, keys))
 
     @strawberry.field(
         description="What saving changed in a draft that stays open: numbers given, and the like."

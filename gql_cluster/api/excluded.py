@@ -33,16 +33,16 @@ def to_paths(
 
 
 def _path(spec: ClusterSpec, text: str, spell: Callable[[str], str]) -> tuple[str, ...] | None:
-    node: NodeSpec | None = spec.nodes[spec.root]
+    """Return where a name leads; a child may have it that is of one kind of its relation's."""
+    nodes: list[NodeSpec] = [spec.nodes[spec.root]]
     path: list[str] = []
-    for step in text.split("."):
-        if node is None:
-            return None  # below a field
-        names = (*node.relations, *node.sets, *node.fields)
+    for step in text.split("."):  # below a field there are no nodes
+        names = (name for node in nodes for name in (*node.relations, *node.sets, *node.fields))
         name = next((each for each in names if step in (each, spell(each))), None)
         if name is None:
             return None
         path.append(name)
-        relation = node.relations.get(name)
-        node = None if relation is None else spec.nodes[relation.child]
+        relations = [node.relations[name] for node in nodes if name in node.relations]
+        kinds = {kind: None for each in relations for kind in spec.kinds(each.child)}
+        nodes = [spec.nodes[kind] for kind in kinds]
     return tuple(path)

@@ -153,7 +153,7 @@ class ClusterMutations:
                         engine, caller, self._cluster, pk, resume=resume is not False
                     )
                 elif copy_of is not None:
-                    source = self._source(copy_of)
+                    source = await self._source(copy_of)
                     spell = partial(graphql_name, info)
                     paths = to_paths(self._cluster.spec, exclude or (), spell)
                     view = await open_copy(engine, caller, self._cluster, **source, exclude=paths)
@@ -255,9 +255,10 @@ class ClusterMutations:
     def _opened(self, view: View) -> Any:
         return self._payloads.of(Outcome(view=view, entry=None))
 
-    def _source(self, text: str) -> _Source:
-        """Return what to copy: a draft, or the primary key of a saved cluster."""
-        type_name = self._served.registry.typename_of(self._cluster.model)
+    async def _source(self, text: str) -> _Source:
+        """Return what to copy: a draft, or the primary key of a saved cluster of any kind."""
+        registry, model = self._served.registry, self._cluster.model
+        kinds = {registry.typename_of(each): each for each in (model, *registry.kinds_of(model))}
         match self._served.parse(text):
             case ids.DraftId(cluster=cluster, draft=draft) if cluster == self._cluster.title:
                 return {"draft_id": draft}
@@ -265,7 +266,9 @@ class ClusterMutations:
                 cluster == self._cluster.title and key == ROOT_KEY
             ):
                 return {"draft_id": draft}
-            case ids.SavedId(type=name, pk=pk) if name == type_name:
+            case ids.SavedId(type=name, pk=pk) if name in kinds and issubclass(
+                await self._served.model_of_root(self._cluster, pk), kinds[name]
+            ):
                 return {"pk": pk}
             case ids.DraftId() | ids.NodeId():
                 raise NotFoundError.of(f"That is no {self._cluster.title} to copy.")

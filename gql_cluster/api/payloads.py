@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import strawberry
+from django.db.models import Model
 
 from gql_cluster.api.drafts import Draft, saved_field
 from gql_cluster.api.errors import (
@@ -196,25 +197,27 @@ def _root_pk(payload: Any) -> Json:
     return parse_pk(cluster.model, committed.receipt.root_pk)
 
 
-def _receipt(self: Any) -> Commit | None:
+async def _receipt(self: Any) -> Commit | None:
     committed: Committed | None = self.committed
     if committed is None:
         return None
-    return commit_of(committed.receipt, self.served)
+    served: Served = self.served
+    cluster = served.cluster_labelled(committed.receipt.cluster)
+    model = await served.model_of_root(cluster, committed.receipt.root_pk)
+    return commit_of(committed.receipt, served, model)
 
 
-def _keys(self: Any) -> list[SavedKey]:
+async def _keys(self: Any) -> list[SavedKey]:
     committed: Committed | None = self.committed
     if committed is None:
         return []
     receipt = committed.receipt
     cluster = self.served.cluster_labelled(receipt.cluster)
-    return saved_keys(cluster, self.served, receipt.keys, receipt.types)
+    return await saved_keys(cluster, self.served, receipt.keys, receipt.types)
 
 
-def commit_of(receipt: Receipt, served: Served) -> Commit:
-    """Return a receipt as clients see it."""
-    model = served.cluster_labelled(receipt.cluster).model
+def commit_of(receipt: Receipt, served: Served, model: type[Model]) -> Commit:
+    """Return a receipt as clients see it; `model` is that of what the saved root is."""
     return Commit(receipt=receipt, type_name=served.registry.typename_of(model))
 
 

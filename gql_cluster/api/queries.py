@@ -135,14 +135,13 @@ def make_query(served: Served) -> type:  # noqa: C901 - one function a field
             """Return a page of a cluster's receipts."""
             parsed = served.parse(cluster)
             saved = await served.saved(parsed, info) if isinstance(parsed, SavedId) else None
-            found = served.cluster_of_model(type(saved)) if saved is not None else None
-            if saved is None or found is None:
+            if saved is None:
                 return CommitConnection(edges=[], page_info=_page_info([], after, has_next=False))
             page = await sync_to_async(receipts)(
-                found, str(saved.pk), first=page_size(first), after=after
+                served.clusters.values(), saved, first=page_size(first), after=after
             )
             edges = [
-                CommitEdge(node=commit_of(receipt, served), cursor=str(receipt.pk))
+                CommitEdge(node=commit_of(receipt, served, type(saved)), cursor=str(receipt.pk))
                 for receipt in page.receipts
             ]
             info_ = _page_info([edge.cursor for edge in edges], after, has_next=page.has_next)

@@ -113,8 +113,8 @@ class Registry:
         return self._names[model]
 
     def typename_of(self, model: type[Model]) -> str:
-        """Return the GraphQL name of the type of a model's own rows."""
-        return get_object_definition(self._objects[model], strict=True).name
+        """Return the GraphQL name of the type of a model's own rows, or of the nearest above."""
+        return get_object_definition(self.object_of(model), strict=True).name
 
     def _is(self, kind: type[Model], above: type[Any]) -> bool:
         return any(issubclass(each[kind], above) for each in self._all() if kind in each)

@@ -9,6 +9,7 @@ import strawberry
 from gql_cluster.api.ids import SavedId
 from gql_cluster.api.served import Served
 from gql_cluster.domain.node import Json
+from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.service.view import View
@@ -23,15 +24,19 @@ class SavedKey:
     id: strawberry.ID = strawberry.field(description="Its id as a saved object.")
 
 
-def saved_keys(
+async def saved_keys(
     cluster: Cluster, served: Served, keys: Mapping[str, Json], types: Mapping[str, str]
 ) -> list[SavedKey]:
     """Return the saved nodes of a draft, by key; `keys` gives their primary keys."""
     found: list[SavedKey] = []
     for key, pk in sorted(keys.items()):  # a receipt's JSON has no order on PostgreSQL
         if key in types:
-            name = served.registry.typename_of(cluster.models[types[key]])
-            id_ = SavedId(type=name, pk=str(pk))
+            model = (
+                await served.model_of_root(cluster, str(pk))
+                if key == ROOT_KEY
+                else cluster.models[types[key]]
+            )
+            id_ = SavedId(type=served.registry.typename_of(model), pk=str(pk))
             found.append(
                 SavedKey(
                     key=strawberry.ID(key), pk=strawberry.ID(str(pk)), id=strawberry.ID(str(id_))

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import strawberry
+from asgiref.sync import sync_to_async
 from django.db.models import Model
 
 from gql_cluster.api import ids
 from gql_cluster.api.registry import Registry
 from gql_cluster.domain.error import NotFoundError
 from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.inheritance import kind_of_row
 from gql_cluster.orm.load import decode_pk, parse_pk
 from gql_cluster.service.engine import Engine
 from gql_cluster.service.view import View
@@ -29,7 +31,9 @@ class Served:
         self.engine = engine
         self.drafts: dict[str, Any] = {}
         self._types: dict[str, Any] = {
-            type_.__strawberry_definition__.name: type_ for type_ in registry.types
+            type_.__strawberry_definition__.name: type_
+            for type_ in registry.types
+            if not type_.__strawberry_definition__.is_interface
         }
         self._titled = {cluster.title: cluster for cluster in registry.clusters.values()}
 
@@ -58,10 +62,6 @@ class Served:
             raise NotFoundError.of("There is no such draft.")
         return parsed.draft
 
-    def cluster_of_model(self, model: type[Model]) -> Cluster | None:
-        """Return the cluster that a model is the root of, if it is one."""
-        return next((each for each in self.clusters.values() if each.model is model), None)
-
     def cluster_labelled(self, label: str) -> Cluster:
         """Return the cluster whose root model has a label, such as `bands.Band`."""
         return next(each for each in self.clusters.values() if each.label == label)
@@ -72,6 +72,14 @@ class Served:
         if not isinstance(parsed, ids.DraftId):
             raise NotFoundError.of("There is no such draft.")
         return self._titled[parsed.cluster]
+
+    async def model_of_root(self, cluster: Cluster, pk: str) -> type[Model]:
+        """Return the model of what a saved root is; a query where the cluster's root has kinds."""
+        model, wanted = cluster.model, self.registry.kinds_of(cluster.model)
+        parsed = parse_pk(model, pk)
+        if parsed is None or not wanted:
+            return model
+        return await sync_to_async(kind_of_row)(model, decode_pk(model, parsed), wanted)
 
     async def saved(self, id_: ids.SavedId, info: strawberry.Info) -> Model | None:
         """Return a saved object, None where it is not there or its type hides it."""

@@ -58,10 +58,7 @@ def read_new(cluster: Cluster, data: object) -> NewNode:
     pk = reader.pk(at, data)
     if pk is not None:
         reader.choose(at, pk)
-    found = reader.node(at, data, None, pk)
-    reader.check_outside()
-    reader.refuse()
-    return found
+    return reader.root(at, data, None, pk)
 
 
 def read_saved(cluster: Cluster, data: object, base: Sequence[Node]) -> list[Change]:
@@ -72,9 +69,7 @@ def read_saved(cluster: Cluster, data: object, base: Sequence[Node]) -> list[Cha
     """
     reader = _Reader(cluster, base)
     reader.look_up_tags(data)
-    root = reader.node(_At(type_name=cluster.name, key=ROOT_KEY), data, base[0], base[0].pk)
-    reader.check_outside()
-    reader.refuse()
+    root = reader.root(_At(type_name=cluster.name, key=ROOT_KEY), data, base[0], base[0].pk)
     return [
         *reader.moves,
         *([SetFields(values=root.values)] if root.values else ()),
@@ -120,6 +115,15 @@ class _Reader:
         """Raise what has been found wrong."""
         if self._problems:
             raise InvalidChangeError(*self._problems)
+
+    def root(self, at: _At, data: object, base: Node | None, pk: Json) -> NewNode:
+        """Read the root with all below it; raises what has been found wrong."""
+        if kind_in(self.cluster, at.type_name, data) != at.type_name:
+            self._wrong_kind(at, data)
+        found = self.node(at, data, base, pk)
+        self.check_outside()
+        self.refuse()
+        return found
 
     def node(self, at: _At, data: object, base: Node | None, pk: Json) -> NewNode:
         """Read one node with all below it: of a saved one what differs, of a new one all."""
@@ -327,7 +331,7 @@ class _Reader:
             if saved is not None and named is None:
                 kind = saved.type
             if kind is None or (saved is not None and saved.type != kind):
-                self._wrong(child, f"“{KIND}” is not what that is: {str(named)[:64]!r}.")
+                self._wrong_kind(child, each)
                 continue
             child = replace(child, type_name=kind)
             if pk is not None and pk in seen:
@@ -430,6 +434,10 @@ class _Reader:
         for at, pk in self._again:
             if (at.type_name, pk) not in self._placed:
                 self._unresolved(at, pk)
+
+    def _wrong_kind(self, at: _At, data: object) -> None:
+        named = data.get(KIND) if isinstance(data, dict) else None
+        self._wrong(at, f"“{KIND}” is not what that is: {str(named)[:64]!r}.")
 
     def _wrong(self, at: _At, message: str, name: str | None = None) -> None:
         self._problems.append(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
+from django.db import router
 from django.db.models import Model, OneToOneRel, QuerySet
 from django.db.models.query import ModelIterable
 
@@ -39,6 +40,16 @@ def path_to(model: type[Model], kind: type[Model]) -> str:
 def kind_at(model: type[Model], path: str) -> type[Model] | None:
     """Return the kind that a lookup leads to, None where it leads to none."""
     return next((kind for kind in kinds(model) if path_to(model, kind) == path), None)
+
+
+def kind_of_row(model: type[Model], pk: object, wanted: Collection[type[Model]]) -> type[Model]:
+    """Return which of some kinds of a model a saved row is; the model where it is none, or gone.
+
+    In one query.
+    """
+    rows: QuerySet[Any] = model._base_manager.using(router.db_for_write(model)).filter(pk=pk)
+    row = concrete(rows, wanted).first()
+    return model if row is None else type(row)
 
 
 def column_path(model: type[Model], kind: type[Model], column: Any) -> str:

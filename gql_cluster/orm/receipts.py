@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError, router, transaction
@@ -10,6 +10,7 @@ from django.db.models import Model
 
 from gql_cluster.models import Receipt
 from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.inheritance import kinds
 
 
 def committed(draft_id: str, version: int, cluster_model: type[Model]) -> Receipt | None:
@@ -53,13 +54,27 @@ class ReceiptPage:
     has_next: bool
 
 
-def receipts(cluster: Cluster, root_pk: str, *, first: int, after: str | None) -> ReceiptPage:
-    """Return a page of a saved cluster's receipts; an `after` that is no cursor ends it."""
-    using = router.db_for_read(cluster.model)
-    queryset = Receipt.objects.using(using).filter(cluster=cluster.label, root_pk=root_pk)
+def receipts(
+    clusters: Iterable[Cluster], root: Model, *, first: int, after: str | None
+) -> ReceiptPage:
+    """Return a page of a saved row's receipts; an `after` that is no cursor ends it.
+
+    They are those of each of some clusters by whose drafts the row is saved: those that have its
+    model for their root, or one that it is a kind of.
+    """
+    stored = type(root)._meta.concrete_model
+    labels = [each.label for each in clusters if stored in _rows_of(each.model)]
+    using = router.db_for_read(type(root))
+    queryset = Receipt.objects.using(using).filter(cluster__in=labels, root_pk=str(root.pk))
     if after is not None:
         if not (after.isascii() and after.isdigit()):
             return ReceiptPage(receipts=(), has_next=False)
         queryset = queryset.filter(pk__lt=int(after))
     found = list(queryset.order_by("-pk")[: first + 1])
     return ReceiptPage(receipts=found[:first], has_next=len(found) > first)
+
+
+def _rows_of(model: type[Model]) -> tuple[type[Model] | None, ...]:
+    """Return the models whose rows are rows of a model, each with the same primary key."""
+    stored = model._meta.concrete_model or model
+    return (stored, *kinds(stored))

@@ -20,6 +20,7 @@ from gql_cluster.orm.instance import Family
 from gql_cluster.orm.kinds import is_filled, row_columns
 from gql_cluster.orm.problems import problem
 from gql_cluster.orm.sets import given_row
+from gql_cluster.orm.within import gone
 
 
 def with_rows(cluster: Cluster, nodes: Sequence[Node]) -> list[Node]:
@@ -91,11 +92,48 @@ def wrong_rows(
                             yield problem(family, key, name, message, error.code, below)
 
 
+def removed_members(
+    family: Family, plan: Plan, written: Mapping[str, Model], deleted: Mapping[str, set[Json]]
+) -> Iterator[Problem]:
+    """Yield a problem for each new member that goes, and each whose row refers to what goes.
+
+    `deleted` are the primary keys of the rows of the cluster that the draft removes, by node type.
+    """
+    for key in (*plan.added, *plan.updated):
+        model = type(written[key])
+        for name, spec in family.cluster.spec.nodes[_node(family, key).type].sets.items():
+            members, _ = plan.members(key, name)
+            if spec.target is None or not members or not deleted:
+                continue
+            field: Any = model._meta.get_field(name)
+            through = plan.through(key, name)
+            going = _going(family, field, deleted)
+            yield from (gone(family, key, field, (name, str(pk))) for pk in members if pk in going)
+            for column in row_columns(field):
+                if isinstance(column, ForeignKey) and column.target_field.primary_key:
+                    going = _going(family, column, deleted)
+                    for pk in members:
+                        if through.get(pk, {}).get(column.name) in going:
+                            yield gone(family, key, column, (name, str(pk), column.name))
+
+
+def _going(family: Family, field: Any, deleted: Mapping[str, set[Json]]) -> set[Json]:
+    """Return the primary keys of what goes that a foreign key, or a set, can refer to."""
+    target: Any = field.related_model._meta.concrete_model
+    models = family.cluster.models
+    return {pk for name, pks in deleted.items() if issubclass(models[name], target) for pk in pks}
+
+
 def _sets_with_rows(family: Family, key: str) -> Iterator[str]:
+    sets = family.cluster.spec.nodes[_node(family, key).type].sets.values()
+    yield from (each.name for each in sets if each.fields)
+
+
+def _node(family: Family, key: str) -> Node:
     node = family.snapshot.node(key)
-    if node is not None:
-        sets = family.cluster.spec.nodes[node.type].sets.values()
-        yield from (each.name for each in sets if each.fields)
+    if node is None:
+        raise LookupError(key)
+    return node
 
 
 def _wrong(

@@ -23,7 +23,7 @@ from gql_cluster.orm.instance import Family, unsaved_target
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.references import dangling, references
-from gql_cluster.orm.through import wrong_rows
+from gql_cluster.orm.through import removed_members, wrong_rows
 from gql_cluster.orm.unique import Rule, Uniqueness
 from gql_cluster.orm.within import held, wrong_references
 
@@ -56,6 +56,7 @@ def validate(
         *(missing := list(_references(family, plan, using))),
         *wrong_references(family, plan, written, deleted),
         *empty_sets(family, plan, written, using),
+        *removed_members(family, plan, written, deleted),
         *wrong_rows(family, plan, written, missing, using),
         *(each for each in unique if isinstance(each, Problem)),
         *_constraints(family, written, deleted, wrong, using),

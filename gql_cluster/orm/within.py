@@ -37,6 +37,16 @@ def nothing(family: Family, key: str, name: str, named: str) -> Problem:
     return problem(family, key, name, message, "invalid")
 
 
+def gone(family: Family, key: str, field: Any, place: tuple[str, ...]) -> Problem:
+    """Return the problem of a reference to what the draft removes; `place` leads to it."""
+    message = (
+        f"The {field.related_model._meta.verbose_name} that this refers to"
+        " is not in the draft any more."
+    )
+    name, *below = place
+    return problem(family, key, name, message, "invalid", tuple(below))
+
+
 def referred_first(family: Family, keys: Sequence[str]) -> list[str]:
     """Return siblings with each behind those that it refers to, else in the same order.
 
@@ -86,9 +96,7 @@ def wrong_references(
     stuck = _Stuck(family, written)
     for key, instance in written.items():
         for field in referring(family, key, instance, deleted):
-            name = field.related_model._meta.verbose_name
-            message = f"The {name} that this refers to is not in the draft any more."
-            yield problem(family, key, field.name, message, "invalid")
+            yield gone(family, key, field, (field.name,))
     for key in (*plan.updated, *plan.added):
         for name, named in held(family, _node(family, key)).items():
             target = family.referred(_node(family, key), name)

@@ -443,6 +443,58 @@ async def test_json_of_another_kind_is_refused(client: Client) -> None:
         assert "__model__" in error["message"]
 
 
+@pytest.mark.parametrize("label", ["festival.block", "festival.nothing", ["festival.page"], 1])
+@pytest.mark.parametrize("is_saved", [True, False])
+async def test_json_of_another_model_is_no_root(
+    client: Client, label: object, *, is_saved: bool
+) -> None:
+    """Nothing of it is read as if it were one; the root's own label is right."""
+    page = await sync_to_async(make_page)()
+    given = {"pk": page.pk if is_saved else None, "title": "Other"}
+    data = await client.data(
+        f"mutation($json: JSON) {{ it: openPageDraft(json: $json) {{ {ERRORS} }} }}",
+        json={**given, "__model__": label},
+    )
+    [error] = data["it"]["errors"]
+    assert error["code"] == "INVALID_CHANGE"
+    assert "__model__" in error["message"]
+    await opened(client, json={**given, "__model__": "festival.page"})
+
+
+async def test_a_copy_leaves_out_what_some_kinds_have(client: Client) -> None:
+    """A field, a set, and a relation with what is below it, by the schema's names."""
+    page = await sync_to_async(make_page)()
+    draft, _ = await opened(client, pk=str(page.pk))
+
+    async def copied(*exclude: str) -> Any:
+        data = await client.data(
+            "mutation($of: ID, $exclude: [String!]) {"
+            " it: openPageDraft(copyOf: $of, exclude: $exclude)"
+            f" {{ draft {{ cluster {{ blocks {{ {BLOCKS} }} }} }} {ERRORS} }} }}",
+            of=draft,
+            exclude=list(exclude),
+        )
+        return data["it"]
+
+    done = await copied("blocks.body", "blocks.painters", "blocks.columns", "blocks.pictures.alt")
+    assert done["errors"] == []
+    plain, text, image, gallery = without_keys(done["draft"]["cluster"]["blocks"])
+    assert plain == SAVED[0]
+    assert text == {**SAVED[1], "body": ""}
+    assert image == {**SAVED[2], "painters": []}
+    assert gallery == {**SAVED[3], "painters": [], "pictures": [{"alt": ""}]}
+
+    done = await copied("blocks.pictures", "blocks.links")
+    blocks = without_keys(done["draft"]["cluster"]["blocks"])
+    assert blocks == [
+        {**each, "links": [], **({"pictures": []} if "pictures" in each else {})} for each in SAVED
+    ]
+
+    unknown = ["blocks.nothing", "blocks.body.alt", "body", "blocks.pictures.body"]
+    refused = await copied("blocks.body", *unknown)
+    assert [each["field"] for each in refused["errors"]] == unknown
+
+
 async def test_modelcluster_reads_the_json_of_children_of_many_kinds(client: Client) -> None:
     """As the kind that it knows."""
     page = await sync_to_async(make_page)()

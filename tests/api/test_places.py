@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 
-from schema.places.models import Bar, Hours, Place, Restaurant
+from gql_cluster.api.ids import SavedId, parse
+from schema.places.models import Bar, Hours, MusicBar, Place, Restaurant
 from schema.places.samples import load
-from tests.api.samples_kit import Desk, counted
+from tests.api.samples_kit import Desk, counted, schema_of
 from tests.api.schema_kit import Client
 
 FIELDS = "name address openDays hours { weekday weekdayDisplay opens closes }"
@@ -179,6 +180,178 @@ async def test_any_place_is_edited_as_a_place_and_stays_what_it_is(
     await anchor.arefresh_from_db()
     assert (anchor.address, anchor.has_music) == ("10 Quay Street", True)
     assert await anchor.drinks.acount() == 3
+
+
+NAMED = (
+    "keys { key id } receipt { id clusterId clusterPk } cluster { id }"
+    " draft { id } errors { code message }"
+)
+
+
+async def renamed(client: Client, cluster: str, draft: str, name: str) -> Any:
+    """Give the place of a draft another name, commit and keep it open; return the payload."""
+    data = await client.data(
+        f"mutation($draft: ID!, $name: String!) {{"
+        f" edit{cluster}Draft(draft: $draft, changes: [{{ set: {{ name: $name }} }}])"
+        " { errors { code } }"
+        f" it: commit{cluster}Draft(draft: $draft, keepOpen: true) {{ {NAMED} }} }}",
+        draft=draft,
+        name=name,
+    )
+    assert data["it"]["errors"] == []
+    return data["it"]
+
+
+async def commits_of(client: Client, cluster: str, **page: Any) -> list[Any]:
+    """Return the receipts of what an id names."""
+    data = await client.data(
+        "query($id: ID!, $first: Int, $after: String) {"
+        " commits(cluster: $id, first: $first, after: $after) {"
+        " edges { cursor node { id clusterId } } } }",
+        id=cluster,
+        **page,
+    )
+    return [each["node"] | {"cursor": each["cursor"]} for each in data["commits"]["edges"]]
+
+
+async def test_a_row_has_one_id_whatever_draft_saves_it(client: Client, places: None) -> None:
+    """That of what it is: as it is listed, and in all that a commit and its event give."""
+    del places
+    lucia = await Restaurant.objects.aget(name="Trattoria Lucia")
+    data = await client.data("query($pk: ID!) { place(pk: $pk) { id } }", pk=str(lucia.pk))
+    id_ = data["place"]["id"]
+    assert parse(id_, ()) == SavedId(type="Restaurant", pk=str(lucia.pk))
+    receipts: list[dict[str, str]] = []
+    for cluster in ("Place", "Restaurant", "Place"):
+        desk = Desk(client=client, cluster=cluster, fields="name")
+        draft = (await desk.open(pk=str(lucia.pk)))["id"]
+        done = await renamed(client, cluster, draft, f"{cluster} {len(receipts)}")
+        assert done["cluster"]["id"] == done["receipt"]["clusterId"] == id_
+        assert done["keys"] == [{"key": "root", "id": id_}]
+        history = await client.data(
+            "query($id: ID!) { draft(id: $id) { history"
+            " { ... on DraftCommitted { keys { id } } } } }",
+            id=done["draft"]["id"],
+        )
+        assert history["draft"]["history"][-1] == {"keys": [{"id": id_}]}
+        receipts.append({"id": done["receipt"]["id"], "clusterId": id_})
+        await client.data(
+            "mutation($id: ID!) { discardDraft(draft: $id) { __typename } }", id=draft
+        )
+    newest = [*reversed(receipts)]
+    for named in (id_, str(SavedId(type="PlainPlace", pk=str(lucia.pk)))):
+        found = await commits_of(client, named)
+        assert [{"id": each["id"], "clusterId": each["clusterId"]} for each in found] == newest
+        [second] = await commits_of(client, named, first=1, after=found[0]["cursor"])
+        assert second["id"] == newest[1]["id"]
+    other = await Bar.objects.aget(name="The Anchor")
+    for type_name, pk in (("Bar", other.pk), ("Bar", lucia.pk), ("Place", lucia.pk)):
+        assert await commits_of(client, str(SavedId(type=type_name, pk=str(pk)))) == []
+
+
+@pytest.mark.parametrize(("cluster", "expected"), [("Place", 1), ("Bar", 0)])
+async def test_to_tell_what_a_root_is_costs_a_query_where_it_has_kinds(
+    client: Client, places: None, cluster: str, expected: int
+) -> None:
+    """And none where it can be but one."""
+    del places
+    anchor = await Bar.objects.aget(name="The Anchor")
+    desk = Desk(client=client, cluster=cluster, fields="name")
+    draft = (await desk.open(pk=str(anchor.pk)))["id"]
+    await renamed(client, cluster, draft, "Anchor")
+    history = "history { ... on DraftCommitted { keys { id } } }"
+    query = f'{{ draft(id: "{draft}") {{ {history} }} }}'
+    queries = await sync_to_async(counted)(client, query)
+    assert len(queries) == expected, queries
+
+
+async def test_a_row_that_became_more_is_called_what_it_is(client: Client) -> None:
+    """Its commits go on by the new id; one that is gone is called as the cluster's own rows."""
+    desk = Desk(client=client, cluster="Place", fields="name")
+    place = await Place.objects.acreate(name="Corner", address="1")
+    draft = (await desk.open(pk=str(place.pk)))["id"]
+    first = await renamed(client, "Place", draft, "Plain")
+    plain = str(SavedId(type="PlainPlace", pk=str(place.pk)))
+    assert first["receipt"]["clusterId"] == first["keys"][0]["id"] == plain
+    await sync_to_async(Bar(place_ptr=place).save_base)(raw=True)
+    second = await renamed(client, "Place", draft, "Bar")
+    bar = str(SavedId(type="Bar", pk=str(place.pk)))
+    assert second["receipt"]["clusterId"] == second["keys"][0]["id"] == bar
+    found = await commits_of(client, bar)
+    assert [each["id"] for each in found] == [second["receipt"]["id"], first["receipt"]["id"]]
+    await place.adelete()
+    history = await client.data(
+        "query($id: ID!) { draft(id: $id) { history { ... on DraftCommitted { keys { id } } } } }",
+        id=draft,
+    )
+    assert history["draft"]["history"][-1] == {"keys": [{"id": plain}]}
+    assert await commits_of(client, bar) == []
+
+
+async def test_the_id_of_a_place_of_any_kind_is_copied_from(client: Client, places: None) -> None:
+    """By `openPlaceDraft`; of a kind alone by that of the kind, and of what is not there never."""
+    del places
+    lucia = await Restaurant.objects.aget(name="Trattoria Lucia")
+    library = await Place.objects.aget(name="Harbour Library")
+
+    async def copied(cluster: str, type_name: str, place: Place) -> Any:
+        data = await client.data(
+            f"mutation($id: ID!) {{ it: open{cluster}Draft(copyOf: $id) {{"
+            f" draft {{ cluster {{ name pk }} }} errors {{ code }} }} }}",
+            id=str(SavedId(type=type_name, pk=str(place.pk))),
+        )
+        return data["it"]
+
+    for cluster, type_name, place in (
+        ("Place", "Restaurant", lucia),
+        ("Place", "PlainPlace", lucia),
+        ("Place", "PlainPlace", library),
+        ("Restaurant", "Restaurant", lucia),
+    ):
+        done = await copied(cluster, type_name, place)
+        assert done == {"draft": {"cluster": {"name": place.name, "pk": None}}, "errors": []}
+    for cluster, type_name, place in (
+        ("Place", "Bar", lucia),
+        ("Place", "Place", lucia),
+        ("Place", "Hours", lucia),
+        ("Place", "Restaurant", library),
+        ("Restaurant", "PlainPlace", lucia),
+        ("Bar", "Restaurant", lucia),
+    ):
+        done = await copied(cluster, type_name, place)
+        assert (done["draft"], done["errors"]) == (None, [{"code": "NOT_FOUND"}])
+
+
+async def test_no_id_names_an_interface(client: Client, places: None) -> None:
+    """It names nothing, as any unknown type does."""
+    del places
+    lucia = await Place.objects.aget(name="Trattoria Lucia")
+    for type_name in ("Place", "Nothing"):
+        id_ = str(SavedId(type=type_name, pk=str(lucia.pk)))
+        data = await client.data("query($id: ID!) { node(id: $id) { __typename } }", id=id_)
+        assert data == {"node": None}
+
+
+async def test_a_proxy_and_its_model_share_their_commits(client: Client, places: None) -> None:
+    """They are of one row, each by the id that was asked for."""
+    del client, places
+    schema = schema_of(Place, Bar, MusicBar)
+    client = Client(schema=schema)
+    anchor = await Bar.objects.aget(name="The Anchor")
+    receipts = []
+    for cluster in ("Bar", "MusicBar"):
+        desk = Desk(client=client, cluster=cluster, fields="name")
+        draft = (await desk.open(pk=str(anchor.pk)))["id"]
+        done = await renamed(client, cluster, draft, f"Anchor, {cluster}")
+        id_ = str(SavedId(type=cluster, pk=str(anchor.pk)))
+        assert done["cluster"]["id"] == done["receipt"]["clusterId"] == done["keys"][0]["id"] == id_
+        receipts.append(done["receipt"]["id"])
+    for cluster in ("Bar", "MusicBar"):
+        id_ = str(SavedId(type=cluster, pk=str(anchor.pk)))
+        found = await commits_of(client, id_)
+        assert [each["id"] for each in reversed(found)] == receipts
+        assert {each["clusterId"] for each in found} == {id_}
+    await schema.engine.aclose()
 
 
 async def test_a_new_place_is_a_place_alone(client: Client) -> None:

@@ -371,6 +371,37 @@ async def test_what_a_rows_model_refuses_is_told_and_refused(  # noqa: PLR0913, 
     assert payload["draft"]["errors"] == []
 
 
+@pytest.mark.parametrize("is_member", [False, True])
+@pytest.mark.parametrize("is_saved", [False, True])
+async def test_a_member_that_needs_what_the_draft_removes_is_told_and_refused(
+    desk: Desk, troupe: Troupe, people: dict[str, str], *, is_member: bool, is_saved: bool
+) -> None:
+    """Where its row refers to it, or it is that itself; what was saved before goes with it."""
+    play = str((await Play.objects.acreate(troupe=troupe, title="Dream")).pk)
+    if is_saved:
+        await Gift.objects.acreate(troupe=troupe, person_id=people["Ann"], play_id=play)
+        await sync_to_async(troupe.favourites.add)(int(play))
+    draft = (await desk.open(pk=str(troupe.pk)))["draft"]["id"]
+    gift = {"pks": [people["Ann"]], "throughDefaults": {"play": play}}
+    change: Any = {"favourites": {"add": [play]}} if is_member else {"patrons": {"addWith": gift}}
+    await desk.edit(draft, change, {"plays": {"remove": [f"Play:{play}"]}})
+    if is_saved:
+        assert (await desk.commit(draft))["errors"] == []
+        assert await Play.objects.aexists() is await Gift.objects.aexists() is False
+        return
+    field = "favourites" if is_member else "patrons"
+    path = [field, play] if is_member else [field, people["Ann"], "play"]
+    for errors in ((await desk.read(draft))["errors"], (await desk.commit(draft))["errors"]):
+        [error] = errors
+        assert (error["code"], error["reason"]) == ("VALIDATION_FAILED", "invalid")
+        assert (error["key"], error["field"], error["path"]) == ("root", field, path)
+    assert await Play.objects.aexists()
+    payload = await desk.edit(draft, {field: {"clear": True}})
+    assert payload["draft"]["errors"] == []
+    assert (await desk.commit(draft))["errors"] == []
+    assert not await Play.objects.aexists()
+
+
 async def test_what_is_unique_among_rows_is_refused_by_the_commit(
     desk: Desk, troupe: Troupe, people: dict[str, str]
 ) -> None:

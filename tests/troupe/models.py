@@ -42,6 +42,9 @@ class Troupe(ClusterableModel):
         Person, through="Gift", blank=True, related_name="supports", help_text="Who pays"
     )
     helpers = models.ManyToManyField(Person, blank=True, related_name="helps")
+    favourites: models.ManyToManyField[Play, models.Model] = models.ManyToManyField(
+        "Play", blank=True, related_name="+"
+    )
     circle = ParentalManyToManyField(Person, blank=True, related_name="circles")
     photos = GenericRelation("Photo", related_query_name="troupe")
     labels = TaggableManager(blank=True)
@@ -83,6 +86,7 @@ class Gift(models.Model):
     troupe = models.ForeignKey(Troupe, models.CASCADE)
     person = models.ForeignKey(Person, models.CASCADE)
     amount = models.IntegerField(default=1)
+    play = models.ForeignKey("Play", models.CASCADE, null=True, blank=True, related_name="+")
 
 
 class Play(ClusterableModel):
