@@ -33,8 +33,8 @@ from gql_cluster.orm.merged import Merged
 from gql_cluster.orm.problems import problem
 from gql_cluster.orm.save import REFUSED, Saver
 from gql_cluster.orm.saved import Now, read_now
-from gql_cluster.orm.unique import Uniqueness
-from gql_cluster.orm.validate import Checked, by_type, validate
+from gql_cluster.orm.unique import Uniqueness, by_table
+from gql_cluster.orm.validate import Checked, validate
 from gql_cluster.orm.within import referring
 
 
@@ -163,9 +163,9 @@ class _Work:
         return validate(self._family, self._plan, self._written, self._deleted_pks, self._using)
 
     def save(self) -> None:
-        for name, instances in by_type(self._family, self._written).items():
-            now = self._in_the_way(name)
-            Uniqueness(self._family, name, instances, self._using).park(now)
+        for model, instances in by_table(self._written).items():
+            now = self._in_the_way(model)
+            Uniqueness(self._family, model, instances, self._using).park(now)
         rows = self._now.instances
         deleted = {key: rows[key] for key in self._plan.removed if key in rows}
         Saver(self._family, self._plan, self._written, deleted).save()
@@ -259,14 +259,13 @@ class _Work:
             counted.update(numbers(now, relation, also_taken=also_taken))
         return counted
 
-    def _in_the_way(self, type_name: str) -> dict[str, Model]:
-        """Return fresh copies of a type's rows, of every kind, that are about to change or go."""
-        rows: dict[str, Any] = {}
-        for key, instance in self._now.instances.items():
-            node = self._plan.base.get(key) or self._family.snapshot.node(key)
-            if node is not None and self._family.cluster.spec.is_kind(node.type, type_name):
-                rows[key] = self._as_saved(key, instance)
-        return rows
+    def _in_the_way(self, model: type[Model]) -> dict[str, Model]:
+        """Return fresh copies of a table's rows, of every kind, that are about to change or go."""
+        return {
+            key: self._as_saved(key, instance)
+            for key, instance in self._now.instances.items()
+            if isinstance(instance, model)
+        }
 
     def _as_saved(self, key: str, instance: Model) -> Model:
         node = self._now.saved.nodes[key]

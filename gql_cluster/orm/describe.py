@@ -99,13 +99,14 @@ def describe(model: type[ClusterableModel]) -> Cluster:
     with the app's label before it where two models of one cluster share a name.
     """
     models = _models_below(model)
-    parental = {
-        relation.field.name: relation.related_model
+    orders = {
+        (relation.related_model, order)
         for parent in models
         for relation in _child_relations(parent)
+        if (order := order_field(relation.related_model, relation.field.name)) is not None
     }
     names = _names(models)
-    nodes = {names[each]: _node(each, names, parental) for each in models}
+    nodes = {names[each]: _node(each, names, orders) for each in models}
     spec = ClusterSpec(root=names[model], nodes=nodes)
     models_of = {names[each]: each for each in models}
     return Cluster(title=names[model], model=model, spec=spec, models=models_of)
@@ -153,24 +154,28 @@ def unique_sets(model: type[Model]) -> tuple[tuple[str, ...], ...]:
 
     Constraints with a condition, or by which nulls are alike, are not among them.
     """
-    sets: list[tuple[str, ...]] = []
-    for each in (model, *model._meta.all_parents):
-        sets += [
-            (field.name,)
-            for field in each._meta.local_concrete_fields
-            if field.unique
-            and not (field.primary_key and _is_automatic(field))
-            and not getattr(field.remote_field, "parent_link", False)
-        ]
-        sets += [tuple(names) for names in each._meta.unique_together]
-        sets += [
-            tuple(constraint.fields)
-            for constraint in each._meta.constraints
-            if isinstance(constraint, UniqueConstraint)
-            and is_unique_fields(constraint)
-            and constraint.condition is None
-            and constraint.nulls_distinct is not False
-        ]
+    above = (model, *model._meta.all_parents)
+    return tuple(dict.fromkeys(names for each in above for names in own_unique_sets(each)))
+
+
+def own_unique_sets(model: type[Model]) -> tuple[tuple[str, ...], ...]:
+    """Return those of a model's own table."""
+    sets: list[tuple[str, ...]] = [
+        (field.name,)
+        for field in model._meta.local_concrete_fields
+        if field.unique
+        and not (field.primary_key and _is_automatic(field))
+        and not getattr(field.remote_field, "parent_link", False)
+    ]
+    sets += [tuple(names) for names in model._meta.unique_together]
+    sets += [
+        tuple(constraint.fields)
+        for constraint in model._meta.constraints
+        if isinstance(constraint, UniqueConstraint)
+        and is_unique_fields(constraint)
+        and constraint.condition is None
+        and constraint.nulls_distinct is not False
+    ]
     return tuple(dict.fromkeys(sets))
 
 
@@ -230,8 +235,11 @@ def _names(models: list[type[Model]]) -> dict[type[Model], str]:
 
 
 def _node(
-    model: type[Model], names: Mapping[type[Model], str], parental: Mapping[str, type[Model]]
+    model: type[Model],
+    names: Mapping[type[Model], str],
+    orders: Collection[tuple[type[Model], str]],
 ) -> NodeSpec:
+    """Return the node type of a model; `orders` are the children with an order, and its field."""
     relations: dict[str, RelationSpec] = {}
     for relation in _child_relations(model):
         name = relation.get_accessor_name()
@@ -245,12 +253,8 @@ def _node(
             first_number=0 if order == ORDER_COLUMN else 1,
         )
     keys = [field for field in stored_fields(model) if _is_parental(field, names)]
-    ordered = {
-        found
-        for name in parental
-        for each in (model, *model._meta.all_parents)
-        if _has_parental_key(each, name) and (found := order_field(each, name))
-    }
+    # What numbers siblings is a field of the relation's child, whatever a kind's own are called.
+    ordered = {order for child, order in orders if issubclass(model, child)}
     # Children name their parent by it: those that nobody has loaded would lose theirs.
     referred = {relation.field.target_field.name for relation in _child_relations(model)}
     return NodeSpec(
@@ -279,13 +283,6 @@ def _set(field: Any) -> SetSpec:
         ignores_case=ignores_case(field),
         fields={column.name: _field(column, {}) for column in columns},
         is_bare=all(is_filled(column) for column in columns),
-    )
-
-
-def _has_parental_key(model: type[Model], name: str) -> bool:
-    return any(
-        isinstance(field, ParentalKey) and field.name == name
-        for field in model._meta.concrete_fields
     )
 
 

@@ -53,22 +53,27 @@ def empty_sets(
                 yield from problems_of(family, key, error, name)
 
 
-def taken_dates(
+def taken_dates(  # noqa: PLR0913 - one table of a commit, said whole
     family: Family,
     plan: Plan,
+    model: type[Model],
     instances: Mapping[str, Model],
-    deleted: Collection[Json],
+    *,
+    going: Collection[Any],
     using: str,
 ) -> Iterator[Problem]:
     """Yield a problem for each value that another has for the same date, month or year.
 
-    `instances` are those of one model that will be written, by key, and `deleted` the rows that
-    will go. A query a rule. Nodes that are not changed themselves may be invalid otherwise.
+    `instances` are those with a row in the model's table that will be written, by key, and
+    `going` the primary keys there that won't stay as they are. A query a rule. Nodes that are not
+    changed themselves may be invalid otherwise.
     """
     some: Any = next(iter(instances.values()))
-    encode_pk = encoder(pk_field(type(some)))
-    gone = {*deleted, *(encode_pk(each.pk) for each in instances.values())}
+    encode_pk = encoder(pk_field(model))
+    gone = {encode_pk(pk) for pk in going}
     for owner, period, name, date in some._get_unique_checks()[1]:  # noqa: SLF001 - as forms do
+        if owner is not model:
+            continue  # it is looked at with that table
         rule = _Rule(model=owner, period=period, name=name, date=date)
         here: dict[_Held, list[str]] = defaultdict(list)
         for key, instance in instances.items():

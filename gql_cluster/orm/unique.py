@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -26,7 +27,7 @@ from django.db.models import (
 
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.orm.codec import decode, encode, encoder, pk_field
-from gql_cluster.orm.describe import AnyField, is_unique_fields, unique_sets
+from gql_cluster.orm.describe import AnyField, Cluster, is_unique_fields, own_unique_sets
 from gql_cluster.orm.instance import Family, bound, unsaved_target
 
 Values: TypeAlias = tuple[Any, ...]
@@ -36,16 +37,14 @@ _LONGEST_STAND_IN = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """That no two rows may be equal in some fields, of those rows where a condition holds."""
+    """That no two rows may be equal in some fields, of those rows where a condition holds.
+
+    `model` is the one in whose table they are: all of its rows count, of whatever kind.
+    """
 
     model: type[Model]
     names: tuple[str, ...]
     constraint: UniqueConstraint | None = None
-
-    @property
-    def what(self) -> tuple[tuple[str, ...], UniqueConstraint | None]:
-        """What it says, which models that inherit it say, too."""
-        return self.names, self.constraint
 
     @property
     def condition(self) -> Q | None:
@@ -60,20 +59,61 @@ class Rule:
 
 @cache
 def rules(model: type[Model]) -> tuple[Rule, ...]:
-    """Return all rules of a model but those with expressions, which Django checks."""
-    plain = [Rule(model=model, names=names) for names in unique_sets(model)]
-    sets = {rule.names for rule in plain}
+    """Return the rules of a model's own table but those with expressions, which Django checks."""
+    concrete: Any = model._meta.concrete_model
+    sets = own_unique_sets(concrete)
+    plain = [Rule(model=model, names=names) for names in sets] if model is concrete else []
     return (
         *plain,
         *(
-            Rule(model=each, names=tuple(constraint.fields), constraint=constraint)
-            for each in (model, *model._meta.all_parents)
-            for constraint in each._meta.constraints
+            Rule(model=model, names=tuple(constraint.fields), constraint=constraint)
+            for constraint in model._meta.constraints
             if isinstance(constraint, UniqueConstraint)
             and is_unique_fields(constraint)
             and not (constraint.condition is None and tuple(constraint.fields) in sets)
+            and (model is concrete or constraint not in concrete._meta.constraints)
         ),
     )
+
+
+def by_table(written: Mapping[str, Model]) -> dict[type[Model], dict[str, Model]]:
+    """Return instances by their model and by each that it inherits, whose rules are theirs, too."""
+    found: dict[type[Model], dict[str, Model]] = defaultdict(dict)
+    for key, instance in written.items():
+        for each in (*reversed(instance._meta.all_parents), type(instance)):
+            found[each][key] = instance
+    return found
+
+
+def not_staying(
+    cluster: Cluster,
+    model: type[Model],
+    instances: Mapping[str, Model],
+    deleted: Mapping[str, Collection[Json]],
+    using: str,
+) -> set[Any]:
+    """Return the primary keys, in a model's table, of the rows that a commit writes or deletes.
+
+    `instances` are those that it writes, and `deleted` the primary keys that go, by node type.
+    """
+    pks: dict[type[Model], set[Any]] = defaultdict(set)
+    for name, kind in cluster.models.items():
+        if issubclass(kind, model):
+            pks[kind].update(decode(pk_field(kind), pk) for pk in deleted.get(name, ()))
+    for instance in instances.values():
+        if not instance._state.adding:
+            pks[type(instance)].add(instance.pk)
+    return {pk for kind, known in pks.items() for pk in _in_table(model, kind, known, using)}
+
+
+def _in_table(
+    model: type[Model], kind: type[Model], pks: Collection[Any], using: str
+) -> Collection[Any]:
+    """Return the primary keys that rows of a kind have in the table of a model."""
+    if not pks or _is_one_key(kind, model):
+        return pks
+    rows = kind._base_manager.using(using).filter(pk__in=pks)
+    return list(rows.values_list(model._meta.pk.attname, flat=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,30 +130,27 @@ class Clash:
 
 
 class Uniqueness:
-    """The rules of one node type, for the nodes of it that a commit writes, of every kind.
-
-    What is a rule of a base of it already is left to that.
-    """
+    """The rules of one table, for the nodes with a row in it that a commit writes."""
 
     def __init__(
-        self, family: Family, type_name: str, instances: Mapping[str, Model], using: str
+        self, family: Family, model: type[Model], instances: Mapping[str, Model], using: str
     ) -> None:
-        """`instances` are all nodes of the type that will be written, by key."""
-        models = family.cluster.models
+        """`instances` are all nodes with a row in that table that will be written, by key."""
         self._family = family
-        self._model = models[type_name]
-        bases = family.cluster.spec.nodes[type_name].bases
-        known = [rule.what for base in bases for rule in rules(models[base])]
-        self._rules = [rule for rule in rules(self._model) if rule.what not in known]
+        self._model = model
+        self._rules = rules(model)
         self._instances = instances
         self._using = using
 
-    def clashes(self, ignored: Iterable[Json]) -> Iterator[Clash]:
+    def clashes(self, deleted: Mapping[str, Collection[Json]]) -> Iterator[Clash]:
         """Yield each node that can't be saved as it is.
 
-        Rows whose primary key is in `ignored` don't count: the commit deletes them.
+        The rows that the commit deletes don't count: their primary keys are given by node type.
         """
-        gone = {*ignored, *self._written()}
+        encode_pk = encoder(pk_field(self._model))
+        cluster, using = self._family.cluster, self._using
+        going = not_staying(cluster, self._model, self._instances, deleted, using)
+        gone = {encode_pk(pk) for pk in going}
         for rule in self._rules:
             seen: dict[Values, str] = {}
             wanted: dict[Values, str] = {}
@@ -130,7 +167,9 @@ class Uniqueness:
                     wanted[values] = key
             for values, pk in self._rows(rule, wanted):
                 if pk not in gone and values in wanted:
-                    yield Clash(node=self._node(wanted[values]), rule=rule, pk=pk)
+                    node = self._node(wanted[values])
+                    is_known = _is_one_key(type(self._instances[node.key]), self._model)
+                    yield Clash(node=node, rule=rule, pk=pk if is_known else None)
 
     def park(self, now: Mapping[str, Model]) -> None:
         """Move saved rows out of the way of nodes that are about to take their values.
@@ -156,9 +195,9 @@ class Uniqueness:
                 self._park(blocking, rule)
 
     def _park(self, rows: Mapping[str, Model], rule: Rule) -> None:
-        field = _parking_field(self._model, rule)
+        field = _parking_field(rule)
         manager = self._model._base_manager.using(self._using)
-        here = manager.filter(pk__in=[row.pk for row in rows.values()])
+        here = manager.filter(pk__in=self._in_table(rows.values()))
         if field is None:
             self._settle(rows, rule)
         elif isinstance(field, IntegerField):
@@ -171,7 +210,8 @@ class Uniqueness:
             here.update(**{field.name: None})
         else:
             for row in rows.values():
-                manager.filter(pk=row.pk).update(**{field.name: _stand_in(field)})
+                one = manager.filter(pk__in=self._in_table([row]))
+                one.update(**{field.name: _stand_in(field)})
 
     def _settle(self, rows: Mapping[str, Model], rule: Rule) -> None:
         names = {*rule.names, *(rule.condition.referenced_base_fields if rule.condition else ())}
@@ -179,7 +219,7 @@ class Uniqueness:
         for key, row in rows.items():
             if key in self._instances:
                 values = {name: getattr(self._instances[key], name) for name in names}
-                manager.filter(pk=row.pk).update(**values)
+                manager.filter(pk__in=self._in_table([row])).update(**values)
 
     def _scope(self, rows: Iterable[Model], rule: Rule) -> dict[str, Any]:
         for name in rule.names:
@@ -188,9 +228,11 @@ class Uniqueness:
                 return {f"{field.attname}__in": {getattr(row, field.attname) for row in rows}}
         return {}
 
-    def _written(self) -> set[Json]:
-        encode_pk = encoder(pk_field(self._model))
-        return {encode_pk(i.pk) for i in self._instances.values() if not i._state.adding}
+    def _in_table(self, rows: Iterable[Model]) -> list[Any]:
+        """Return the primary keys that rows have in this table."""
+        return [
+            pk for row in rows for pk in _in_table(self._model, type(row), [row.pk], self._using)
+        ]
 
     def _node(self, key: str) -> Node:
         node = self._family.snapshot.node(key)
@@ -213,7 +255,7 @@ class Uniqueness:
             Case(When(rule.condition, then=Value(True)), default=Value(False))  # noqa: FBT003
         )
         fields: Any = instance
-        return met.check(fields._get_field_expression_map(rule.model._meta), using=self._using)  # noqa: SLF001
+        return met.check(fields._get_field_expression_map(self._model._meta), using=self._using)  # noqa: SLF001
 
     def _value(self, instance: Model, name: str) -> Any:
         field: Any = self._model._meta.get_field(name)
@@ -255,8 +297,16 @@ def _hashable(value: Json) -> Any:
     return str(value) if isinstance(value, dict | list) else value
 
 
-def _parking_field(model: type[Model], rule: Rule) -> AnyField | None:
-    fields: list[Any] = [model._meta.get_field(name) for name in rule.names]
+def _is_one_key(model: type[Model], owner: type[Model]) -> bool:
+    """Tell whether a model's rows have the primary key of their rows in an ancestor's table."""
+    link: Any = model._meta.pk
+    while getattr(link.remote_field, "parent_link", False) and link.model is not owner:
+        link = link.related_model._meta.pk
+    return model is owner or link.model is owner
+
+
+def _parking_field(rule: Rule) -> AnyField | None:
+    fields: list[Any] = [rule.model._meta.get_field(name) for name in rule.names]
     plain = [f for f in fields if f.related_model is None and not f.primary_key]
     integers = [field for field in plain if isinstance(field, IntegerField)]
     others = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +19,10 @@ from gql_cluster.orm.describe import AnyField, is_unique_fields
 from gql_cluster.orm.expressions import alike, is_unique_expressions
 from gql_cluster.orm.form_rules import empty_sets, taken_dates
 from gql_cluster.orm.instance import Family, unsaved_target
-from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.references import dangling, references
 from gql_cluster.orm.through import removed_members, wrong_rows
-from gql_cluster.orm.unique import Rule, Uniqueness
+from gql_cluster.orm.unique import Rule, Uniqueness, by_table, not_staying
 from gql_cluster.orm.within import held, wrong_references
 
 
@@ -129,9 +127,9 @@ def _uniqueness(
     deleted: Mapping[str, set[Json]],
     using: str,
 ) -> Iterator[Problem | Clash]:
-    for name, instances in by_type(family, written).items():
-        checks = Uniqueness(family, name, instances, using)
-        for clash in checks.clashes(deleted.get(name, set())):
+    for model, instances in by_table(written).items():
+        checks = Uniqueness(family, model, instances, using)
+        for clash in checks.clashes(deleted):
             others = clash_with_others(family, plan, clash, using)
             if others is not None:
                 yield others
@@ -151,8 +149,9 @@ def _dates(
     deleted: Mapping[str, set[Json]],
     using: str,
 ) -> Iterator[Problem]:
-    for name, instances in by_type(family, written).items():
-        yield from taken_dates(family, plan, instances, deleted.get(name, ()), using)
+    for model, instances in by_table(written).items():
+        going = not_staying(family.cluster, model, instances, deleted, using)
+        yield from taken_dates(family, plan, model, instances, going=going, using=using)
 
 
 def _unique_error(instance: Any, rule: Rule) -> ValidationError:
@@ -164,7 +163,9 @@ def _unique_error(instance: Any, rule: Rule) -> ValidationError:
     ):
         message = str(constraint.get_violation_error_message())
         return ValidationError(message, code=constraint.violation_error_code)
-    error: ValidationError = instance.unique_error_message(type(instance), rule.names)
+    is_own = rule.model._meta.concrete_model is instance._meta.concrete_model
+    model = type(instance) if is_own else rule.model
+    error: ValidationError = instance.unique_error_message(model, rule.names)
     return error
 
 
@@ -177,24 +178,20 @@ def _constraints(
 ) -> Iterator[Problem]:
     """Check what can't be checked in bulk: expressions that are unique, CHECK constraints."""
     wrong = {(each.key, each.field) for each in problems}
-    for name, instances in by_type(family, written).items():
-        pks = {each.pk for each in instances.values() if each.pk is not None}
-        pks |= {decode_pk(family.cluster.models[name], pk) for pk in deleted.get(name, ())}
-        checked_here = _own(family, name)
+    for model, instances in by_table(written).items():
+        constraints = [each for each in model._meta.constraints if not is_unique_fields(each)]
+        if not constraints:
+            continue
+        pks = not_staying(family.cluster, model, instances, deleted, using)
+        others: Any = _Others(model, pks)
         for key, instance in instances.items():
             exclude = {field.name for field in _absent(instance)}
             exclude |= {field for each, field in wrong if each == key and field}
-            for model, constraints in instance.get_constraints():
-                if model not in checked_here:
-                    continue
-                others: Any = _Others(model, pks)
-                for constraint in constraints:
-                    if is_unique_fields(constraint):
-                        continue
-                    try:
-                        constraint.validate(others, instance, exclude=exclude, using=using)
-                    except ValidationError as exc:
-                        yield from problems_of(family, key, exc)
+            for constraint in constraints:
+                try:
+                    constraint.validate(others, instance, exclude=exclude, using=using)
+                except ValidationError as exc:
+                    yield from problems_of(family, key, exc)
 
 
 def _alike(
@@ -202,21 +199,13 @@ def _alike(
 ) -> Iterator[Problem]:
     """Check among the nodes themselves that expressions are unique."""
     wrong = {each.key for each in problems}
-    for name, instances in by_type(family, written).items():
-        right = {key: each for key, each in instances.items() if key not in wrong}
-        for each in _own(family, name):
-            unique: list[Any] = [c for c in each._meta.constraints if is_unique_expressions(c)]
-            for constraint in unique:
-                message = str(constraint.get_violation_error_message())
-                for key in alike(constraint, right, using):
-                    yield problem(family, key, None, message, constraint.violation_error_code)
-
-
-def _own(family: Family, type_name: str) -> list[type[Model]]:
-    """Return the models whose constraints are checked for a node type, and not for its bases."""
-    models, bases = family.cluster.models, family.cluster.spec.nodes[type_name].bases
-    above = (models[type_name], *models[type_name]._meta.all_parents)
-    return [each for each in above if not any(issubclass(models[base], each) for base in bases)]
+    right = {key: each for key, each in written.items() if key not in wrong}
+    for model, instances in by_table(right).items():
+        unique: list[Any] = [c for c in model._meta.constraints if is_unique_expressions(c)]
+        for constraint in unique:
+            message = str(constraint.get_violation_error_message())
+            for key in alike(constraint, instances, using):
+                yield problem(family, key, None, message, constraint.violation_error_code)
 
 
 def _absent(instance: Model) -> Iterator[AnyField]:
@@ -235,19 +224,12 @@ class _Others:
         self._meta = model._meta
         self._default_manager = self
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
     def using(self, alias: str) -> QuerySet[Model]:
         """Return the other rows."""
         return self._model._base_manager.using(alias).exclude(pk__in=self._pks)
-
-
-def by_type(family: Family, written: Mapping[str, Model]) -> dict[str, dict[str, Model]]:
-    """Return instances by node type, then by key; those of a kind are of its bases, too."""
-    found: dict[str, dict[str, Model]] = defaultdict(dict)
-    for key, instance in written.items():
-        name = _node(family, key).type
-        for each in (*family.cluster.spec.nodes[name].bases, name):
-            found[each][key] = instance
-    return found
 
 
 def _node(family: Family, key: str) -> Node:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
+from django.db.models.functions import Lower
 from modelcluster.fields import ParentalKey, ParentalManyToManyField
 from modelcluster.models import ClusterableModel
 
@@ -402,3 +403,47 @@ class Task(models.Model):
 
     class Meta:
         order_with_respect_to = "recipe"
+
+
+class Goods(models.Model):
+    """What has a number and a name that nothing else has, of whatever kind; no cluster's."""
+
+    number = models.IntegerField(unique=True)
+    name = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(Lower("name"), condition=~Q(name=""), name="goods_by_name"),
+            models.CheckConstraint(condition=Q(number__lt=100), name="goods_below_100"),
+        ]
+
+
+class Shop(ClusterableModel):
+    """A root with children of which each inherits that."""
+
+    name = models.CharField(max_length=40)
+
+
+class Toy(Goods):
+    """A child in an order."""
+
+    shop = ParentalKey(Shop, on_delete=models.CASCADE, related_name="toys")
+    position = models.IntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["position"]
+
+
+class Kit(Toy):
+    """A kind of that with an order of its own, which is nobody's place."""
+
+    order = models.IntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["order"]
+
+
+class Tool(Goods):
+    """Another child."""
+
+    shop = ParentalKey(Shop, on_delete=models.CASCADE, related_name="tools")
