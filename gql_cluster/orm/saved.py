@@ -98,7 +98,8 @@ class _Reader:
             model = self._cluster.models[name]
             # All rows, as the models' own save() has it: a manager may hide some.
             queryset = model._base_manager.using(self._using).order_by("pk")
-            queryset = queryset.select_related(*self._named_otherwise(name))
+            named = self._named_otherwise(name)
+            queryset = queryset.select_related(*named) if named else queryset
             if self._lock:
                 queryset = queryset.select_for_update(of=_with_parents(model))
             key_of = encoder(pk_field(model))
@@ -112,7 +113,7 @@ class _Reader:
             model._meta.get_field(relation.parent_field)
             for spec in self._cluster.spec.nodes.values()
             for relation in spec.relations.values()
-            if relation.child == type_name
+            if self._cluster.spec.is_kind(type_name, relation.child)
         ]
         return [field.name for field in fields if not field.target_field.primary_key]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 import gql_cluster
-from tests.api.samples_kit import Desk
+from tests.api.samples_kit import Desk, counted
 from tests.api.schema_kit import ERRORS, Client
-from tests.shapes.models import Exhibit, Museum, Painting, Scratch
+from tests.shapes.models import Bird, Exhibit, Museum, Painting, Plume, Scratch, Zoo
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -108,3 +109,32 @@ async def test_what_others_moved_below_another_kind_is_a_conflict(
     assert depths_of(cluster) == depths
     assert (await commit(client, draft, "FAIL"))["errors"] == []
     assert depths_of(await desk.saved(pk)) == depths
+
+
+@pytest.mark.parametrize("number", [2, 6])
+async def test_a_commit_reads_as_much_whatever_the_number_of_children_of_a_kind(
+    transactional_db: None,  # noqa: ARG001
+    number: int,
+) -> None:
+    """Though they refer to a column of their parent that is not its primary key."""
+    zoo = await Zoo.objects.acreate(name="Old")
+    bird = await Bird.objects.acreate(zoo=zoo, code="b", ring=7)
+    plumes = [await Plume.objects.acreate(bird=bird, colour="red") for _ in range(number)]
+    schema = gql_cluster.Schema(clusters=[Zoo])
+    client = Client(schema=schema)
+    desk = Desk(client=client, cluster="Zoo", fields="name")
+    draft = (await desk.open(pk=str(zoo.pk)))["id"]
+    updates = [
+        {"update": {"key": f"Plume:{each.pk}", "set": {"plume": {"colour": "blue"}}}}
+        for each in plumes
+    ]
+    changes = [{"bird": {"feathers": update}} for update in updates]
+    edit = {"key": f"Bird:{bird.pk}", "changes": changes}
+    assert (await desk.edit(draft, {"animals": {"edit": edit}}))["errors"] == []
+    mutation = f'mutation {{ commitZooDraft(draft: "{draft}") {{ {ERRORS} }} }}'
+    queries = await sync_to_async(counted)(client, mutation)
+    await schema.engine.aclose()
+    assert await Plume.objects.filter(colour="blue").acount() == number
+    read = [each for each in queries if each.startswith("SELECT")]
+    # The zoo, the bird and what is unique of it, twice, and all plumes with their ring.
+    assert len(read) == 5, read

@@ -308,6 +308,12 @@ class Feather(models.Model):
     colour = models.CharField(max_length=20)
 
 
+class Plume(Feather):
+    """A kind of what refers to another column."""
+
+    length = models.IntegerField(default=1)
+
+
 class Egg(models.Model):
     """A child of one kind, in many kinds and an order."""
 
