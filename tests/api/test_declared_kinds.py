@@ -1,6 +1,7 @@
 """Types that a project declares for a model and its kinds: what they hide, nobody sees."""
 
 # Annotations are evaluated where they stand: the types are local ones.
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -18,7 +19,21 @@ from gql_cluster.api.ids import SavedId
 from tests.api.schema_kit import ERRORS, Client
 from tests.festival.places import Block, Gallery, ImageBlock, Page, TextBlock
 
-pytestmark = pytest.mark.usefixtures("transactional_db")
+Serve = Callable[..., Client]
+
+
+@pytest.fixture
+async def serve(transactional_db: None) -> AsyncIterator[Serve]:  # noqa: ARG001
+    """Return what makes a client of a schema of one root, which is closed in the end."""
+    made: list[gql_cluster.Schema] = []
+
+    def client_of(root: Any, **options: Any) -> Client:
+        made.append(gql_cluster.Schema(clusters=[root], **options))
+        return Client(schema=made[-1])
+
+    yield client_of
+    for schema in made:
+        await schema.engine.aclose()
 
 
 class Never(BasePermission):
@@ -78,11 +93,11 @@ async def opened(client: Client, fields: str, **given: Any) -> Any:
     return data["it"]["draft"]
 
 
-async def test_a_derived_type_counts_though_no_field_leads_to_it() -> None:
+async def test_a_derived_type_counts_though_no_field_leads_to_it(serve: Serve) -> None:
     """Its permission holds, and what the interface leaves out no kind shows."""
     page_type, text_type = derived()
     page = await sync_to_async(make_page)()
-    client = Client(schema=gql_cluster.Schema(clusters=[page_type], types=[text_type]))
+    client = serve(page_type, types=[text_type])
     sdl = client.schema.as_str()
     assert "heading: String!" not in sdl
     query = "query($pk: ID!) { page(pk: $pk) { blocks { __typename ... on TextBlock { body } } } }"
@@ -92,11 +107,11 @@ async def test_a_derived_type_counts_though_no_field_leads_to_it() -> None:
     assert "Hello" not in str(draft["json"])
 
 
-async def test_what_a_kind_hides_is_hidden_wherever_its_interface_leads() -> None:
+async def test_what_a_kind_hides_is_hidden_wherever_its_interface_leads(serve: Serve) -> None:
     """In a list, a connection, a draft, and the JSON."""
     page_type, _ = derived()
     page = await sync_to_async(make_page)()
-    client = Client(schema=gql_cluster.Schema(clusters=[page_type]))
+    client = serve(page_type)
     lists = "blocks { __typename position } blocksConnection { totalCount }"
     data = await client.data(f"query($pk: ID!) {{ page(pk: $pk) {{ {lists} }} }}", pk=str(page.pk))
     seen = {
@@ -113,7 +128,7 @@ async def test_what_a_kind_hides_is_hidden_wherever_its_interface_leads() -> Non
     assert "blocks" not in draft["json"]
 
 
-async def test_what_is_declared_as_a_type_has_no_kinds_to_tell() -> None:
+async def test_what_is_declared_as_a_type_has_no_kinds_to_tell(serve: Serve) -> None:
     """Its rows are served and edited as what it declares, and stay what they are."""
 
     @gql_cluster.type(Block, name="Block")
@@ -126,7 +141,7 @@ async def test_what_is_declared_as_a_type_has_no_kinds_to_tell() -> None:
         blocks: list[BlockType]
 
     page = await sync_to_async(make_page)()
-    client = Client(schema=gql_cluster.Schema(clusters=[PageType]))
+    client = serve(PageType)
     assert "TextBlock" not in client.schema.as_str()
     text = await TextBlock.objects.aget(heading="text")
     id_ = str(SavedId(type="TextBlock", pk=str(text.pk)))
@@ -148,7 +163,7 @@ async def test_what_is_declared_as_a_type_has_no_kinds_to_tell() -> None:
     assert (text.heading, text.body) == ("words", "Hello")
 
 
-async def test_limits_hold_for_what_inherits() -> None:
+async def test_limits_hold_for_what_inherits(serve: Serve) -> None:
     """Those of the interface for all kinds, those of a kind for what is below it."""
 
     @gql_cluster.interface(Block, name="Block", children={"links": gql_cluster.Children(max_num=1)})
@@ -160,7 +175,7 @@ async def test_limits_hold_for_what_inherits() -> None:
         title: auto
         blocks: list[BlockType]
 
-    client = Client(schema=gql_cluster.Schema(clusters=[PageType]))
+    client = serve(PageType)
     links = [{"url": "https://1.example"}, {"url": "https://2.example"}]
     blocks = [
         {"block": {"key": "a", "links": links}},
@@ -172,7 +187,7 @@ async def test_limits_hold_for_what_inherits() -> None:
     assert draft["errors"] == [{"key": key, "field": "links"} for key in "abc"]
 
 
-async def test_an_interface_between_two_is_one_type_for_both() -> None:
+async def test_an_interface_between_two_is_one_type_for_both(serve: Serve) -> None:
     """Of a declared interface of a kind, its own kinds are told apart."""
 
     @gql_cluster.interface(Block, name="Block")
@@ -190,7 +205,7 @@ async def test_an_interface_between_two_is_one_type_for_both() -> None:
 
     assert issubclass(ImageBlockType, BlockType)
     page = await sync_to_async(make_page)()
-    client = Client(schema=gql_cluster.Schema(clusters=[PageType]))
+    client = serve(PageType)
     query = (
         "query($pk: ID!) { page(pk: $pk) { blocks(filters: {kind: [IMAGE_BLOCK]})"
         " { __typename ... on ImageBlock { alt } ... on Gallery { columns } } } }"
