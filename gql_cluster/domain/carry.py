@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gql_cluster.domain.delta import Added, Moved, Removed
+from gql_cluster.domain.delta import Added, Delta, Moved, Removed
 from gql_cluster.domain.draft import Cause, Entry
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.parts import (
     RANK,
-    THERE,
     Part,
     Step,
     net,
@@ -63,15 +63,18 @@ class _Moves:
 
     made: Sequence[Mapping[str, Mapping[Part, Step]]]
     brought: Mapping[str, Node]
+    moved: frozenset[str]
     reordered: frozenset[tuple[str | None, str | None]]
     anew: bool
 
     @classmethod
     def of(cls, rebase: Entry) -> _Moves:
-        moved = (each for each in (*rebase.deltas, *rebase.theirs) if isinstance(each, Moved))
+        deltas = (*rebase.deltas, *rebase.theirs)
+        moved = (each for each in deltas if isinstance(each, Moved))
         return cls(
             made=(net(rebase.deltas), net(rebase.theirs)),
             brought={node.key: node for node in brought([rebase])},
+            moved=frozenset((*_moved(rebase.deltas), *_moved(rebase.theirs))),
             reordered=frozenset((delta.parent, delta.relation) for delta in moved),
             anew=rebase.cause is Cause.COMMIT,
         )
@@ -84,10 +87,24 @@ class _Moves:
 
     def loses(self, node: Node, rank: Json) -> bool:
         """Tell whether a rank that is not the node's own says nothing among its siblings now."""
-        if THERE in self.parts(node.key):
+        if node.key in self.moved:
             return True
         is_between = str(rank).startswith("b") and not is_base_rank(str(rank))
         return (node.parent, node.relation) in self.reordered and (self.anew or is_between)
+
+
+def _moved(deltas: Sequence[Delta]) -> Iterator[str]:
+    """Yield what came or went; what came back to where it was only is of another kind by now."""
+    nodes: dict[str, list[Node]] = defaultdict(list)
+    for delta in deltas:
+        if isinstance(delta, Added | Removed):
+            nodes[delta.node.key].append(delta.node)
+    for key, known in nodes.items():
+        if (
+            len({node.type for node in known}) == 1
+            or len({(n.parent, n.relation) for n in known}) > 1
+        ):
+            yield key
 
 
 class Rebases:
@@ -122,4 +139,17 @@ class Rebases:
             there = moves.brought.get(node.key)
             if there is not None and (there.parent, there.relation) != (node.parent, node.relation):
                 node = replace(node, parent=there.parent, relation=there.relation, rank=there.rank)
+            if there is not None and there.type != node.type:
+                node = _turned(node, there)
         return node
+
+
+def _turned(node: Node, there: Node) -> Node:
+    """Return a node as what others have made of its row: another kind, with other fields."""
+    return replace(
+        node,
+        type=there.type,
+        fields={name: node.fields.get(name, value) for name, value in there.fields.items()},
+        sets={name: node.sets.get(name, members) for name, members in there.sets.items()},
+        through={name: rows for name, rows in node.through.items() if name in there.sets},
+    )

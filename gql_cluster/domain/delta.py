@@ -147,7 +147,7 @@ def difference(before: Node | None, after: Node) -> list[Delta]:
         if after.removed:
             return [Removed(node=replace(before, removed=False))] if before and was_there else []
         return [Added(node=after)]
-    if (before.parent, before.relation) != (after.parent, after.relation):
+    if (before.parent, before.relation, before.type) != (after.parent, after.relation, after.type):
         return [Removed(node=before), Added(node=after)]
     names = [name for name, value in after.fields.items() if before.fields.get(name) != value]
     deltas: list[Delta] = []

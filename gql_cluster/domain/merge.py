@@ -90,11 +90,14 @@ def merge_node(
     """Return a node of the draft on top of what is saved now, and the fields in conflict.
 
     They are those that both changed from the base, to different values; mine is taken for them
-    only where I `insist`. Place, rank and version are mine. None is a base without the node.
+    only where I `insist`. Place, rank and version are mine. The type, which is `spec`, is that of
+    now, and what it does not have is left out. None is a base without the node.
     """
     fields = {**now.fields}
     contested: list[str] = []
     for name, value in mine.fields.items():
+        if mine.type != now.type and name not in spec.fields:
+            continue
         theirs = now.fields.get(name)
         if value == theirs or (base is not None and value == base.fields.get(name)):
             continue
@@ -103,7 +106,8 @@ def merge_node(
             if not insist:
                 continue
         fields[name] = value
-    sets, through = {**now.sets}, {**mine.through}
+    sets = {**now.sets}
+    through = {name: rows for name, rows in mine.through.items() if name in spec.sets}
     for name, members in spec.sets.items():
         if name in mine.sets:
             were = base.sets.get(name, ()) if base is not None else ()
@@ -117,7 +121,7 @@ def merge_node(
             sets[name] = _merge_set(members, were, are, mine.sets[name])
             if rows:
                 through[name] = rows
-    return replace(mine, fields=fields, sets=sets, through=through), contested
+    return replace(mine, type=now.type, fields=fields, sets=sets, through=through), contested
 
 
 def _merge_set(
@@ -138,7 +142,8 @@ def _same(one: Node, other: Node, *, apart_from: str | None = None) -> bool:
     """
     names = {*one.fields, *other.fields} - {apart_from}
     return (
-        _place(one) == _place(other)
+        one.type == other.type
+        and _place(one) == _place(other)
         and all(one.fields.get(name) == other.fields.get(name) for name in names)
         and {n: set(pks) for n, pks in one.sets.items()}
         == {n: set(other.sets.get(n, ())) for n in one.sets}
@@ -173,6 +178,8 @@ class _Merger:
         self._conflicts: list[Conflict] = []
         # Nodes that others deleted or moved elsewhere, and the draft changes.
         self._gone: dict[str, None] = {}
+        # Of these, what was below a kind that the row above is not any more.
+        self._lost: dict[str, None] = {}
         self._dropped: dict[str, bool] = {}
 
     # Looking things up
@@ -208,22 +215,53 @@ class _Merger:
         """Find what is gone from where the draft changes it; bring it back, or give it up."""
         plan = self._plan
         named = dict.fromkeys((*plan.ancestors, *plan.updated, *plan.added))
-        self._gone = {key: None for key in named if self._is_gone(key)}
-        missing = {key: None for key in self._gone if key not in self._saved.nodes}
+        self._lost = {key: None for key in named if self._is_lost(key)}
+        self._gone = {key: None for key in named if key in self._lost or self._is_gone(key)}
+        missing = {
+            key: None
+            for key in self._gone
+            if key not in self._saved.nodes and key not in self._lost
+        }
+        if self._policy is not ConflictPolicy.THEIRS:
+            changed = (key for key in plan.updated if self._is_changed_in_what_is_lost(key))
+            for key in dict.fromkeys((*self._lost, *changed)):
+                self._conflict(ConflictKind.DELETED, key)
         match self._policy:
             case ConflictPolicy.FAIL:
-                for key in self._gone:
+                for key in (each for each in self._gone if each not in self._lost):
                     self._conflict(ConflictKind.DELETED, key)
             case ConflictPolicy.THEIRS:
                 if ROOT_KEY in missing:
                     self._conflict(ConflictKind.DELETED, ROOT_KEY)
-                self._added = {k: n for k, n in self._added.items() if not self._is_dropped(k)}
             case ConflictPolicy.MINE:
                 for key in missing:
                     self._bring_back(key, missing, living)
                 self._added = parents_first(self._added, self._tree)
             case _:
                 assert_never(self._policy)
+        self._added = {k: n for k, n in self._added.items() if not self._is_dropped(k)}
+
+    def _is_lost(self, key: str) -> bool:
+        """Tell whether the row above a node is of another kind by now, without such children."""
+        node = self._tree.node(key)
+        above = None if node is None else self._saved.nodes.get(node.parent or "")
+        if node is None or above is None or node.relation is None:
+            return False
+        return node.relation not in self._cluster.nodes[above.type].relations
+
+    def _is_changed_in_what_is_lost(self, key: str) -> bool:
+        """Tell whether the draft changes what a row has not any more, being of another kind."""
+        now, (base, mine) = self._saved.nodes.get(key), self._plan.updated[key]
+        if now is None or now.type == mine.type:
+            return False
+        spec = self._cluster.nodes[now.type]
+        return any(
+            value != base.fields.get(name)
+            for name, value in mine.fields.items()
+            if name not in spec.fields
+        ) or any(
+            mine.members(name) != base.members(name) for name in mine.sets if name not in spec.sets
+        )
 
     def _is_gone(self, key: str) -> bool:
         now = self._saved.nodes.get(key)
@@ -234,12 +272,13 @@ class _Merger:
 
     def _is_dropped(self, key: str | None) -> bool:
         """Tell whether the draft gives a node up, with all below it, because it is gone."""
-        if key is None or self._policy is not ConflictPolicy.THEIRS:
+        if key is None:
             return False
         if key not in self._dropped:
             node = self._tree.node(key)
             above = None if node is None else node.parent
-            self._dropped[key] = key in self._gone or self._is_dropped(above)
+            gone = self._gone if self._policy is ConflictPolicy.THEIRS else self._lost
+            self._dropped[key] = key in gone or self._is_dropped(above)
         return self._dropped[key]
 
     def _bring_back(
@@ -277,7 +316,7 @@ class _Merger:
         if now is None or self._is_dropped(key) or (fails and key in self._gone):
             return
         merged, contested = merge_node(
-            self._cluster.nodes[mine.type],
+            self._cluster.nodes[now.type],
             base,
             now,
             mine,
@@ -451,4 +490,4 @@ class _Merger:
         now = self._saved.nodes.get(node.key)
         if node.key in self._updated or now is None:
             return node
-        return merge_node(self._cluster.nodes[node.type], node, now, node, insist=False)[0]
+        return merge_node(self._cluster.nodes[now.type], node, now, node, insist=False)[0]

@@ -134,7 +134,7 @@ def _changed_meanwhile(delta: Delta, gone: Node | None) -> Iterator[tuple[Part, 
     """Yield what differs in a node that comes back; among other siblings no rank is comparable."""
     if isinstance(delta, Added) and gone is not None:
         is_elsewhere = (delta.node.parent, delta.node.relation) != (gone.parent, gone.relation)
-        back = replace(delta.node, parent=gone.parent, relation=gone.relation)
+        back = replace(delta.node, parent=gone.parent, relation=gone.relation, type=gone.type)
         for change in difference(gone, back):
             if not (is_elsewhere and isinstance(change, Moved)):
                 yield from steps(change)

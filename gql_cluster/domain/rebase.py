@@ -67,17 +67,20 @@ def rebase(  # noqa: PLR0913 - the three sides, and how to join them
     )
 
 
-def _by_draft_keys(draft: Mapping[str, Node], saved: Sequence[Node]) -> dict[str, Node]:
+def _by_draft_keys(
+    cluster: ClusterSpec, draft: Mapping[str, Node], saved: Sequence[Node]
+) -> dict[str, Node]:
     """Return the saved nodes under the keys that the draft has for them, ranked as they come."""
     keys: dict[tuple[str, Json], str] = {}
     for node in draft.values():
-        if node.pk is not None and not (node.removed and (node.type, node.pk) in keys):
-            keys[node.type, node.pk] = node.key
+        row = cluster.identity(node)
+        if node.pk is not None and not (node.removed and row in keys):
+            keys[row] = node.key
     renamed: dict[str | None, str] = {}
     counts: dict[tuple[str | None, str | None], int] = defaultdict(int)
     found: dict[str, Node] = {}
     for node in saved:
-        key = renamed[node.key] = keys.get((node.type, node.pk), node.key)
+        key = renamed[node.key] = keys.get(cluster.identity(node), node.key)
         parent = renamed.get(node.parent, node.parent)
         rank = node.rank if parent is None else base_rank(counts[parent, node.relation])
         counts[parent, node.relation] += 1
@@ -154,12 +157,12 @@ class _Rebase:
         self._touched = touched
         self._draft = _Whole(draft)
         self._base = _base_of(draft, touched)
-        self._now = _Whole(_by_draft_keys(draft, saved))
+        self._now = _Whole(_by_draft_keys(cluster, draft, saved))
 
     def merge(self, policy: ConflictPolicy, clashes: Sequence[Clash]) -> Merged:
         """Return what is left of the draft's changes."""
         plan = make_plan(self._cluster, self._draft, self._touched)
-        rows = {(node.type, node.pk): node for node in self._now.nodes.values()}
+        rows = {self._cluster.identity(node): node for node in self._now.nodes.values()}
         return merge(
             self._cluster,
             plan,
@@ -178,13 +181,16 @@ class _Rebase:
             clashes=[
                 replace(clash, theirs=rows[row])
                 for clash in clashes
-                if (row := (clash.theirs.type, clash.theirs.pk)) in rows
+                if (row := self._cluster.identity(clash.theirs)) in rows
             ],
         )
 
     def _is_ordered(self, place: tuple[str, str]) -> bool:
-        above = self._draft.node(place[0]) or self._now.nodes[place[0]]
-        return self._cluster.nodes[above.type].relations[place[1]].order_field is not None
+        key, name = place
+        # What is saved may be of another kind by now, with other relations.
+        above = (node for side in (self._draft, self._now) if (node := side.node(key)) is not None)
+        found = (self._cluster.nodes[node.type].relations.get(name) for node in above)
+        return any(relation is not None and relation.order_field is not None for relation in found)
 
     # The draft as it will be
 
@@ -219,10 +225,13 @@ class _Rebase:
             above = after.get(node.parent or "")
             if above is None or is_alive(after.get, above):
                 continue
+            if node.relation not in self._cluster.nodes[above.type].relations:
+                continue  # the removed row is of another kind by now
             if now is None and base is None and not node.removed:
                 after[key] = node
             elif now is not None and base is not None and _is_at(base, now):
-                mine, _ = merge_node(self._cluster.nodes[node.type], base, now, node, insist=True)
+                spec = self._cluster.nodes[now.type]
+                mine, _ = merge_node(spec, base, now, node, insist=True)
                 after[key] = replace(mine, removed=node.removed)
 
     def _grave(self, node: Node) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from gql_cluster.domain.node import Json
+from gql_cluster.domain.node import Json, Node
 
 ROOT_KEY = "root"
 
@@ -107,6 +107,11 @@ class ClusterSpec:
     def kinds(self, name: str) -> tuple[str, ...]:
         """Return a node type, and those that are a kind of it."""
         return tuple(each for each in self.nodes if self.is_kind(each, name))
+
+    def identity(self, node: Node) -> tuple[str, Json]:
+        """Return what tells saved nodes apart, whatever kind a row has become meanwhile."""
+        bases = self.nodes[node.type].bases
+        return next((each for each in bases if not self.nodes[each].bases), node.type), node.pk
 
     def is_shared(self, relation: RelationSpec) -> bool:
         """Tell whether nodes of other relations may refer to a parent by the same key."""

@@ -141,12 +141,17 @@ class _Work:
     def is_apart(self) -> bool:
         """Tell whether a merge of the whole cluster is needed.
 
-        So it is where the siblings in a relation to reorder are not those of the base, and where
-        a node that comes back has come back already.
+        So it is where the siblings in a relation to reorder are not those of the base, where a
+        node that comes back has come back already, and where a row is of another kind by now.
         """
         saved = self._now.saved
         are_others = any(list(base) != list(now) for base, now in saved.orders.values())
-        return are_others or not saved.nodes.keys().isdisjoint(self._plan.added)
+        is_turned = any(self._is_turned(key, now) for key, now in saved.nodes.items())
+        return are_others or is_turned or not saved.nodes.keys().isdisjoint(self._plan.added)
+
+    def _is_turned(self, key: str, now: Node) -> bool:
+        mine = self._plan.removed.get(key) or self._node(key)
+        return mine.type != now.type
 
     def conflicts_of(self, clashes: Sequence[Clash]) -> Sequence[Conflict]:
         return merge(

@@ -37,6 +37,16 @@ def path_to(model: type[Model], kind: type[Model]) -> str:
     return "__".join(_ways(model)[kind].lookup)
 
 
+def path_up(kind: type[Model], model: type[Model] | None = None) -> list[str]:
+    """Return the links from a kind's row to that of a model that it is a kind of, or to the top."""
+    above: list[str] = []
+    link: Any = kind._meta.pk
+    while link.model is not model and getattr(link.remote_field, "parent_link", False):
+        above.append(link.name)
+        link = link.related_model._meta.pk
+    return above
+
+
 def kind_at(model: type[Model], path: str) -> type[Model] | None:
     """Return the kind that a lookup leads to, None where it leads to none."""
     return next((kind for kind in kinds(model) if path_to(model, kind) == path), None)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import F, Model
 
 from gql_cluster.domain.merge import Saved
 from gql_cluster.domain.node import Json, Node
@@ -15,6 +15,7 @@ from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import keeps_numbers
 from gql_cluster.orm.codec import encode, encoder, pk_field
 from gql_cluster.orm.describe import Cluster, stored_fields
+from gql_cluster.orm.inheritance import path_to, path_up
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk, load_below, node_key
 from gql_cluster.orm.sets import members_of
@@ -47,10 +48,13 @@ class _Reader:
         self._plan = plan
         self._using = using
         self._lock = lock
+        self._kinds: Mapping[str, str] = {}
 
     def read(self) -> Now:
         nodes = self._touched()
-        rows = dict(self._rows(nodes.values()))
+        found = {key: (kind, row) for key, kind, row in self._rows(nodes.values())}
+        self._kinds = {key: kind for key, (kind, _) in found.items()}
+        rows = {key: row for key, (_, row) in found.items()}
         parents = {key: self._parent_of(nodes[key], row) for key, row in rows.items()}
         for key in self._plan.added.keys() & rows.keys():
             if parents[key] != nodes[key].parent:
@@ -87,24 +91,65 @@ class _Reader:
                 nodes.update({node.key: nodes.get(node.key, node) for node in siblings if node.pk})
         return nodes
 
-    def _rows(self, nodes: Iterable[Node]) -> Iterator[tuple[str, Model]]:
-        by_type: dict[str, dict[Json, Node]] = defaultdict(dict)
+    def _rows(self, nodes: Iterable[Node]) -> Iterator[tuple[str, str, Model]]:
+        """Yield the key of each node that is still there, the type of its row now, and the row.
+
+        The row is an instance of the node's own model, if it is of that kind still.
+        """
+        by_type: dict[tuple[str, str], dict[Json, Node]] = defaultdict(dict)
         for node in nodes:
-            by_type[node.type][node.pk] = node
-        for name in self._cluster.spec.nodes:  # a fixed order, so that commits don't deadlock
-            if name not in by_type:
-                continue
-            found = by_type[name]
-            model = self._cluster.models[name]
-            # All rows, as the models' own save() has it: a manager may hide some.
-            queryset = model._base_manager.using(self._using).order_by("pk")
-            named = self._named_otherwise(name)
-            queryset = queryset.select_related(*named) if named else queryset
-            if self._lock:
-                queryset = queryset.select_for_update(of=_with_parents(model))
-            key_of = encoder(pk_field(model))
-            for instance in queryset.filter(pk__in=[decode_pk(model, pk) for pk in found]):
-                yield found[key_of(instance.pk)].key, instance
+            relation = self._family.relation_of(node)
+            by_type[node.type, "" if relation is None else relation.child][node.pk] = node
+        names = list(self._cluster.spec.nodes)
+        others: dict[str, dict[Json, Node]] = defaultdict(dict)
+        # A fixed order, so that commits don't deadlock.
+        for name, child in sorted(by_type, key=lambda pair: names.index(pair[0])):
+            wanted = by_type[name, child]
+            for pk, kind, row in self._found(name, child or name, wanted, is_root=not child):
+                yield wanted.pop(pk).key, kind, row
+            if child not in {"", name}:
+                others[child].update(wanted)
+        for child, wanted in others.items():
+            for pk, kind, row in self._found(child, child, wanted):
+                yield wanted[pk].key, kind, row
+
+    def _found(
+        self, name: str, child: str, pks: Collection[Json], *, is_root: bool = False
+    ) -> Iterator[tuple[Json, str, Model]]:
+        """Yield rows of a node type: primary key, the type that it is of in its relation, the row.
+
+        `child` is the relation's; of the root's row no kind is known.
+        """
+        model = self._cluster.models[name]
+        # All rows, as the models' own save() has it: a manager may hide some.
+        queryset = model._base_manager.using(self._using).order_by("pk")
+        named = self._named_otherwise(name)
+        queryset = queryset.select_related(*named) if named else queryset
+        if self._lock:
+            queryset = queryset.select_for_update(of=_with_parents(model))
+        ways = {} if is_root else self._ways(name, child)
+        queryset = queryset.annotate(
+            **{f"_kind_{kind}": F(f"{way}__pk") for kind, way in ways.items() if way}
+        )
+        key_of = encoder(pk_field(model))
+        for row in queryset.filter(pk__in=[decode_pk(model, pk) for pk in pks]):
+            held = {kind: row.__dict__.pop(f"_kind_{kind}", row.pk) for kind in ways}
+            kind = next((kind for kind, pk in held.items() if pk is not None), name)
+            yield key_of(row.pk), kind, row
+
+    def _ways(self, name: str, child: str) -> dict[str, str]:
+        """Return the kinds of a relation's child, the deepest first, as rows of a type find them.
+
+        Empty is the way to what each row of the type is anyway.
+        """
+        model, base = self._cluster.models[name], self._cluster.models[child]
+        if not self._cluster.kinds(child):
+            return {}
+        up = path_up(model, base)
+        return {
+            kind: "" if issubclass(model, each) else "__".join((*up, path_to(base, each)))
+            for each, kind in (*self._cluster.kinds(child).items(), (base, child))
+        }
 
     def _named_otherwise(self, type_name: str) -> list[str]:
         """Return the parental keys of a node type that refer to no primary key."""
@@ -136,6 +181,7 @@ class _Reader:
         return {
             key: replace(
                 nodes[key],
+                type=self._kinds[key],
                 parent=parents[key],
                 fields=self._fields(nodes[key], row),
                 sets=self._sets(nodes[key]),
@@ -164,10 +210,11 @@ class _Reader:
     def _below(self, node: Node) -> tuple[Mapping[str, Node], Mapping[str, Node]]:
         base = dict(self._base_below(node.key, node.type))
         # A node that was added to the draft before an earlier commit has a key of its own.
-        keys = {(each.type, each.pk): key for key, each in base.items()}
+        identity = self._cluster.spec.identity
+        keys = {identity(each): key for key, each in base.items()}
         found = load_below(self._cluster, node, self._using)
         now = (each for each in found if not self._is_elsewhere(each))
-        return base, {keys.get((each.type, each.pk), each.key): each for each in now}
+        return base, {keys.get(identity(each), each.key): each for each in now}
 
     def _is_elsewhere(self, row: Node) -> bool:
         """Tell whether a row is in another relation of the base, though it is found in this one."""
@@ -260,14 +307,8 @@ class _Reader:
 
 def _with_parents(model: type[Model]) -> tuple[str, ...]:
     """Return what to lock of a model's rows: those of the tables that it inherits, too."""
-    paths = ["self"]
-    above: list[str] = []
-    link: Any = model._meta.pk
-    while getattr(link.remote_field, "parent_link", False):
-        above.append(link.name)
-        paths.append("__".join(above))
-        link = link.related_model._meta.pk
-    return tuple(paths)
+    above = path_up(model)
+    return "self", *("__".join(above[: depth + 1]) for depth in range(len(above)))
 
 
 def _pk_above(row: Model, field: Any) -> Any:

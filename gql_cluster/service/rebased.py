@@ -56,7 +56,7 @@ async def on_saved(engine: Engine, view: View, policy: ConflictPolicy, version: 
     saved = await sync_to_async(load)(view.cluster, view.draft.pk) or ()
     await _add_returned(view, nodes, saved)
     old: BaseNodes = {
-        (base.type, base.pk): base
+        view.cluster.spec.identity(base): base
         for key, node in nodes.items()
         if (base := touched.get(key, node)) is not None and base.pk is not None
     }

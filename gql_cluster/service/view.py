@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Load: TypeAlias = Callable[[Want], Awaitable[object]]
 BaseNodes: TypeAlias = Mapping[tuple[str, Json], Node]
-"""The nodes of a base, by type and primary key."""
+"""The nodes of a base, by `ClusterSpec.identity`."""
 
 
 class View:
@@ -178,7 +178,7 @@ class View:
         None where it was not there. Of a draft on another base it is the one before.
         """
         if self._old is not None:
-            return self._old.get((saved.type, saved.pk))
+            return self._old.get(self.cluster.spec.identity(saved))
         # A node that was added to the draft before an earlier commit has a key of its own.
         siblings = self._find_children(saved.parent or "", saved.relation or "")
         key = next((node.key for node in siblings if node.pk == saved.pk), saved.key)

@@ -186,6 +186,16 @@ def test_what_is_removed_here_and_was_changed_there_is_a_conflict(change: object
     assert nothing_is_left(merged(sides, THEIRS))
 
 
+def test_a_removed_node_that_others_made_another_kind_is_a_conflict() -> None:
+    """Though that kind has nothing of its own."""
+    sides = begin()
+    sides.theirs.nodes["Song:1"] = replace(sides.theirs.nodes["Song:1"], type="Member")
+    remove(sides, "Song:1")
+    assert told(merged(sides, FAIL)) == [("CHANGED", "Song:1")]
+    assert merged(sides, MINE).plan.removed["Song:1"].type == "Member"
+    assert nothing_is_left(merged(sides, THEIRS))
+
+
 def test_what_others_put_before_a_removed_node_does_not_change_it() -> None:
     """Its number is that of its place among the others."""
     sides = begin()
