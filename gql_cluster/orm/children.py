@@ -15,6 +15,7 @@ from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.orm.codec import encoder, pk_field
+from gql_cluster.orm.inheritance import pk_above
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.problems import problems_of
@@ -65,12 +66,13 @@ def _counts(  # noqa: PLR0913, PLR0917 - one relation, said whole
         parent, model = family.cluster.models[type_name], family.cluster.models[relation.child]
         types = family.cluster.spec.kinds(relation.child)
         leaving = [node.pk for node in plan.removed.values() if node.type in types]
+        parent_key = pk_above(model._meta.get_field(relation.parent_field), parent)
         rows = (
             model._default_manager.using(using)
-            .filter(**{f"{relation.parent_field}__pk__in": [decode_pk(parent, pk) for pk in keys]})
+            .filter(**{f"{parent_key}__in": [decode_pk(parent, pk) for pk in keys]})
             .exclude(pk__in=[decode_pk(model, pk) for pk in leaving])
             .order_by()
-            .values_list(f"{relation.parent_field}__pk")
+            .values_list(parent_key)
             .annotate(Count("pk"))
         )
         encode = encoder(pk_field(parent))

@@ -7,6 +7,7 @@ from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.orm import unique
+from gql_cluster.orm.inheritance import pk_above
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk, make_node, node_key, rows
 
@@ -60,12 +61,15 @@ def _saved_node(
     cluster = family.cluster
     model = cluster.models[relation.child]
     found = model._base_manager.using(using).filter(pk=decode_pk(model, pk))
-    type_name, row = next(rows(cluster, relation.child, found, relation.parent_field), ("", None))
     # The line of what is in the same relation is as long as that of `mine`.
     above = family.snapshot.node(mine.parent or "")
-    if row is None or above is None:
+    if above is None:
         return None
-    key = _key(family, above, row[f"{relation.parent_field}__pk"], using)
+    parent_key = pk_above(model._meta.get_field(relation.parent_field), cluster.models[above.type])
+    type_name, row = next(rows(cluster, relation.child, found, parent_key), ("", None))
+    if row is None:
+        return None
+    key = _key(family, above, row[parent_key], using)
     if key is None:
         return None
     return make_node(cluster, type_name, row, parent=key, relation=relation)
@@ -82,9 +86,10 @@ def _key(family: Family, like: Node, pk: Json, using: str) -> str | None:
     cluster = family.cluster
     model = cluster.models[relation.child]
     found = model._base_manager.using(using).filter(pk=decode_pk(model, pk))
-    type_name, row = next(rows(cluster, relation.child, found, relation.parent_field), ("", None))
     above = family.snapshot.node(like.parent)
-    if row is None or above is None:
+    if above is None:
         return None
-    parent = _key(family, above, row[f"{relation.parent_field}__pk"], using)
+    parent_key = pk_above(model._meta.get_field(relation.parent_field), cluster.models[above.type])
+    type_name, row = next(rows(cluster, relation.child, found, parent_key), ("", None))
+    parent = None if row is None else _key(family, above, row[parent_key], using)
     return None if parent is None else node_key(type_name, pk)

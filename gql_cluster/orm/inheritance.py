@@ -47,6 +47,31 @@ def path_up(kind: type[Model], model: type[Model] | None = None) -> list[str]:
     return above
 
 
+def way_down(model: type[Model], kind: type[Model]) -> str:
+    """Return the beginning of a lookup that leads from a model's rows to those that inherit them.
+
+    A model with two parents has the primary key of one: it is no kind of the other, and its rows
+    are found by the link all the same. Empty is the way to the model itself.
+    """
+    if kind in _ways(model):
+        return f"{path_to(model, kind)}__"
+    own = kind._meta.concrete_model or kind
+    links = own._meta.get_path_from_parent(model._meta.concrete_model or model)
+    return "".join(f"{step.join_field.name}__" for step in links)
+
+
+def pk_above(field: Any, parent: type[Model]) -> str:
+    """Return the lookup from a child by its parental key to the primary key that its parent has.
+
+    That may be another than that of the model which the key refers to.
+    """
+    owner: type[Model] = field.related_model
+    shares = owner is parent or issubclass(owner, parent) or parent in _ways(owner)
+    is_proxy = parent._meta.concrete_model in (owner, *_ways(owner))
+    down = "" if shares or is_proxy else way_down(owner, parent)
+    return f"{field.name}__{down}pk"
+
+
 def kind_at(model: type[Model], path: str) -> type[Model] | None:
     """Return the kind that a lookup leads to, None where it leads to none."""
     return next((kind for kind in kinds(model) if path_to(model, kind) == path), None)

@@ -14,8 +14,8 @@ from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.rank import base_rank
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.orm.codec import decode, parse, pk_field, row_encoder
-from gql_cluster.orm.describe import Cluster
-from gql_cluster.orm.inheritance import column_path, kinds, path_to
+from gql_cluster.orm.describe import AnyField, Cluster
+from gql_cluster.orm.inheritance import column_path, path_to, pk_above, way_down
 from gql_cluster.orm.sets import members_of
 
 
@@ -78,24 +78,25 @@ class _Loader:
         for relation, keys in places.values():
             # The relation may be that of an ancestor, which knows nothing of what is above these.
             field: Any = self._cluster.models[relation.child]._meta.get_field(relation.parent_field)
-            down = _down(field.related_model, model) if path else ""
-            yield from self._children(relation, keys, f"{down}{path}")
+            to_pk = pk_above(field, model)
+            down = way_down(field.related_model, model) if path else ""
+            above = f"{relation.parent_field}__{down}{path}" if path else to_pk.removesuffix("pk")
+            yield from self._children(relation, keys, above, to_pk)
 
-    def _children(self, relation: RelationSpec, keys: dict[Json, str], path: str) -> Iterator[Node]:
+    def _children(
+        self, relation: RelationSpec, keys: dict[Json, str], above: str, parent_key: str
+    ) -> Iterator[Node]:
+        """Yield the children of some parents; `parent_key` leads to a parent's primary key."""
         model = self._cluster.models[relation.child]
-        above = f"{relation.parent_field}__{path}"
         ordering = [*(model._meta.ordering or ()), "pk"]
         queryset = (
             model._default_manager.using(self._using)
             .filter(**{f"{above}pk": self._pk})
             .order_by(*ordering)
         )
-        parent_key = f"{relation.parent_field}__pk"
         found = [
             (type_name, row)
-            for type_name, row in rows(
-                self._cluster, relation.child, queryset, relation.parent_field
-            )
+            for type_name, row in rows(self._cluster, relation.child, queryset, parent_key)
             if row[parent_key] in keys
         ]
         types = dict.fromkeys([relation.child, *(name for name, _ in found)])
@@ -135,15 +136,12 @@ class _Loader:
             for name in self._cluster.spec.nodes[type_name].sets:
                 field = kind._meta.get_field(name)
                 if field not in loaded:
-                    where = {f"{_down(field.model, model)}{above}pk": self._pk}
+                    is_above = model is not field.model and issubclass(model, field.model)
+                    down = way_down(field.model, model) if is_above else ""
+                    where = {f"{down}{above}pk": self._pk}
                     loaded[field] = members_of(kind, name).load(where, self._using)
                 found[type_name][name] = loaded[field]
         return found
-
-
-def _down(model: type[Model], kind: type[Model]) -> str:
-    """Return the beginning of a lookup that leads from a model's rows to one of its kinds."""
-    return f"{path_to(model, kind)}__" if kind in kinds(model) else ""
 
 
 _Members: TypeAlias = dict[Json, tuple[Json, ...]]
@@ -154,7 +152,7 @@ _Keys: TypeAlias = dict[str, dict[Json, str]]
 def plain_rows(
     cluster: Cluster, type_name: str, queryset: QuerySet[Any], *extra: str
 ) -> Iterator[dict[str, Json]]:
-    """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` foreign keys."""
+    """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` lookups."""
     return (row for _, row in _rows(cluster, [(type_name, "")], type_name, queryset, extra))
 
 
@@ -163,8 +161,7 @@ def rows(
 ) -> Iterator[tuple[str, dict[str, Json]]]:
     """Yield a queryset's rows, each with its node type, which may be a kind of that one.
 
-    Of each of `extra` foreign keys there is `<name>__pk`, too: the primary key of the row that it
-    refers to, whatever column that is by.
+    `extra` are lookups of the primary keys of rows above, as `pk_above` gives them.
     """
     base = cluster.models[type_name]
     below = [(name, path_to(base, kind)) for kind, name in cluster.kinds(type_name).items()]
@@ -191,16 +188,21 @@ def _rows(
         for each in cluster.spec.nodes[name].fields:
             field: Any = kind._meta.get_field(each)
             held.append((each, index(column_path(base, kind, field)), row_encoder(field)))
-        for each in extra:
-            key: Any = base._meta.get_field(each)
-            column = f"{each}__pk"
-            held.append((column, index(column), row_encoder(pk_field(key.related_model))))
+        held += [(each, index(each), row_encoder(_field_at(base, each))) for each in extra]
         readers.append((name, index(f"{path}__pk" if path else "pk"), held))
     name, _, held = readers[-1]
     for values in queryset.values_list(*columns):
         if len(readers) > 1:  # the deepest kind comes first, and the type itself at last
             name, held = next((name, held) for name, at, held in readers if values[at] is not None)
         yield name, {each: encode(values[at]) for each, at, encode in held}
+
+
+def _field_at(model: type[Model], lookup: str) -> AnyField:
+    """Return the field of the primary key that a lookup leads to."""
+    for step in lookup.split("__")[:-1]:
+        related: Any = model._meta.get_field(step)
+        model = related.related_model
+    return pk_field(model)
 
 
 def make_node(  # noqa: PLR0913 - a node, said whole

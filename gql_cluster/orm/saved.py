@@ -15,7 +15,7 @@ from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import keeps_numbers
 from gql_cluster.orm.codec import encode, encoder, pk_field
 from gql_cluster.orm.describe import Cluster, stored_fields
-from gql_cluster.orm.inheritance import path_to, path_up
+from gql_cluster.orm.inheritance import path_to, path_up, pk_above
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.load import decode_pk, load_below, node_key
 from gql_cluster.orm.sets import members_of
@@ -169,7 +169,13 @@ class _Reader:
         if relation is None or above is None:
             return None
         field: Any = row._meta.get_field(relation.parent_field)
-        pk = encode(pk_field(field.related_model), _pk_above(row, field))
+        parent = self._cluster.models[above.type]
+        lookup = pk_above(field, parent)
+        if lookup == f"{field.name}__pk":
+            pk = encode(pk_field(field.related_model), _pk_above(row, field))
+        else:  # of a model with two parents, the one that does not give it its primary key
+            found = type(row)._base_manager.using(self._using).filter(pk=row.pk)
+            pk = encode(pk_field(parent), found.values_list(lookup, flat=True).get())
         return above.key if pk == above.pk else node_key(above.type, pk)
 
     def _as_nodes(
@@ -249,15 +255,11 @@ class _Reader:
         relation = self._cluster.spec.nodes[above.type].relations[relation_name]
         model = self._cluster.models[relation.child]
         field: Any = model._meta.get_field(relation.order_field or "")
+        parent_model = self._cluster.models[above.type]
+        parent_key = pk_above(model._meta.get_field(relation.parent_field), parent_model)
         queryset = (
             model._default_manager.using(self._using)
-            .filter(
-                **{
-                    f"{relation.parent_field}__pk": decode_pk(
-                        self._cluster.models[above.type], above.pk
-                    )
-                }
-            )
+            .filter(**{parent_key: decode_pk(parent_model, above.pk)})
             .order_by(*(model._meta.ordering or ()), "pk")
         )
         key_of = encoder(pk_field(model))

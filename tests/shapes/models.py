@@ -453,3 +453,41 @@ class Tool(Goods):
     """Another child."""
 
     shop = ParentalKey(Shop, on_delete=models.CASCADE, related_name="tools")
+
+
+class Clock(ClusterableModel):
+    """One parent of two, with children."""
+
+    clock_id = models.AutoField(primary_key=True)
+
+
+class Radio(ClusterableModel):
+    """The other parent."""
+
+    radio_id = models.AutoField(primary_key=True)
+
+
+class Hand(models.Model):
+    """A child of the one."""
+
+    clock = ParentalKey(Clock, on_delete=models.CASCADE, related_name="hands")
+    length = models.IntegerField(default=1)
+
+
+class Station(models.Model):
+    """A child of the other."""
+
+    radio = ParentalKey(Radio, on_delete=models.CASCADE, related_name="stations")
+    name = models.CharField(max_length=40)
+
+
+class ClockRadio(Clock, Radio):
+    """Both, with the primary key of the one: that of the other is another."""
+
+    name = models.CharField(max_length=40)
+
+    def save(self, **kwargs: Any) -> None:
+        """Let there be fewer clocks than radios."""
+        if self._state.adding:
+            Radio.objects.create()
+        super().save(**kwargs)

@@ -85,6 +85,7 @@ SHAPES = {
         model=places.BigHall, give={"*.seats": lambda number: 2000 + number}
     ),
     "two parents": Shape(model=places.Stage),
+    "children of two parents": Shape(model=small.ClockRadio),
     "one to one, the same model, of django-model-utils": Shape(
         model=places.Team, filled=["status_changed", "taken_at"]
     ),
