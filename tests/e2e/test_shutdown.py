@@ -30,6 +30,8 @@ from tests.e2e.database import select
 from tests.e2e.samples import named, wings
 from tests.e2e.workers import ROOT, SERVICE, START_SECONDS, Worker
 
+pytestmark = pytest.mark.once
+
 T = TypeVar("T")
 
 Serve: TypeAlias = Callable[..., Worker]

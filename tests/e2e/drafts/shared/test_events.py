@@ -8,11 +8,15 @@ from itertools import pairwise
 from secrets import token_urlsafe
 from typing import Any
 
+import pytest
+
 from tests.e2e import operations
 from tests.e2e.client import Client, Watcher, open_socket
 from tests.e2e.conftest import StartWorkers
 from tests.e2e.drafts.conftest import StartSession
 from tests.e2e.samples import in_album, member, move, named, wings
+
+pytestmark = pytest.mark.once
 
 
 def told(change: dict[str, Any]) -> tuple[Any, ...]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+import pytest
+
 from tests.e2e import operations
 from tests.e2e.client import Client
 from tests.e2e.conftest import StartWorkers
 from tests.e2e.drafts.conftest import StartSession
 from tests.e2e.samples import named, wings
+
+pytestmark = pytest.mark.once
 
 TTL, NOTICE = 3, 1.5
 SHORT = {
