@@ -30,7 +30,7 @@ from gql_cluster.store.stamps import Stamps
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 1.0
-"""Seconds that an edit waits for the channel layer to take its wake-up."""
+"""Seconds that the channel layer may take for a wake-up."""
 _QUIET = 60.0
 """Seconds between two warnings."""
 _GRACE = 0.05
@@ -124,16 +124,30 @@ class Hub:
         self._name = secrets.token_urlsafe(9)
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        # What is being told, and whether it has happened again since.
+        self._telling: dict[tuple[str, News], bool] = {}
         self._quiet_until = 0.0
 
-    async def wake(self, draft_id: str, news: News = News.DRAFT) -> None:
+    def wake(
+        self,
+        draft_id: str,
+        news: News = News.DRAFT,
+        *,
+        version: int | None = None,
+        elsewhere: bool = True,
+    ) -> None:
         """Tell every worker that a draft has changed; that this can fail is of no account.
 
-        It takes a second at most.
+        Nobody waits for it, and what happens while a worker is being told is told together.
+        `version` is the one that was made here. Without `elsewhere` nobody watches it but here.
         """
         if (watch := self._watches.get(draft_id)) is not None:
-            watch.take(news)
-        await self._send(draft_id, news)
+            if version is not None and self._cache.knows(draft_id, version):
+                watch.changed()
+            else:
+                watch.take(news)
+        if elsewhere:
+            self._tell(draft_id, news)
 
     @contextmanager
     def watching(self, draft_id: str, session: str) -> Iterator[Subscriber]:
@@ -164,7 +178,7 @@ class Hub:
             watch.close()
         self._watches.clear()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._poll)
+            await asyncio.wait(self._tasks, timeout=max(self._poll, _PATIENCE))
 
     def _begin(self, draft_id: str) -> Watch:
         watch = self._watches[draft_id] = Watch(draft_id)
@@ -173,6 +187,7 @@ class Hub:
             draft_id,
             beat=self._beat,
             changed=watch.changed,
+            came=watch.due.set,
             announce=partial(self._announce, watch),
         )
         group = self._group(draft_id)
@@ -269,6 +284,21 @@ class Hub:
             watch.take(news)
 
     # Telling
+
+    def _tell(self, draft_id: str, news: News) -> None:
+        what = (draft_id, news)
+        is_told = what in self._telling
+        self._telling[what] = is_told
+        if not is_told:
+            self._run(self._tell_all(what))
+
+    async def _tell_all(self, what: tuple[str, News]) -> None:
+        is_due = True
+        while is_due:
+            self._telling[what] = False
+            await self._send(*what)
+            is_due = self._telling[what]
+        del self._telling[what]
 
     async def _announce(self, watch: Watch) -> None:
         """Tell all others who watch the draft, here too, that its editors have changed."""

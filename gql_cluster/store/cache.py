@@ -82,6 +82,11 @@ class CopyCache:
                 self.forget(read.draft.id)
             self._trim()
 
+    def knows(self, draft_id: str, version: int) -> bool:
+        """Tell whether the copy that is kept of a draft has heard of a version."""
+        copy = self._copies.get(draft_id)
+        return copy is not None and copy.version >= version
+
     def forget(self, draft_id: str) -> None:
         """Forget a draft."""
         self._copies.pop(draft_id, None)
