@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import statistics
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 Request = Callable[[], Awaitable[object]]
 """One request of one client, from its first byte to the last of the reply."""
+
+Meter = Callable[[], Mapping[str, float]]
+"""What was spent up to now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +84,22 @@ class Load:
     count: int
     seconds: float
     latencies: Sequence[float]
+    each: Mapping[str, float] = field(default_factory=dict)
+    """What each request has cost, by what the side's meter reads."""
 
     @property
     def rate(self) -> float:
         """Requests a second."""
         return self.count / self.seconds
 
+    @property
+    def milliseconds(self) -> float:
+        """The time that the server took for each request."""
+        return 1000 / self.rate
+
     def percentile(self, percent: float) -> float:
-        """Return the latency that so many of a hundred requests kept to, in seconds."""
-        return percentile(self.latencies, percent)
+        """Return the latency that so many of a hundred requests kept to, in milliseconds."""
+        return percentile(self.latencies, percent) * 1000
 
 
 async def closed_loop(clients: Sequence[Request], *, seconds: float, least: int = 1) -> Load:
@@ -123,32 +133,36 @@ async def in_turns(
     rounds: int,
     seconds: float,
     least: int = 1,
+    meters: Mapping[str, Meter] | None = None,
 ) -> dict[str, Load]:
     """Drive each side in turns, `rounds` times after one to warm up; returns each median round."""
+    meters = meters or {}
     loads: dict[str, list[Load]] = {name: [] for name in sides}
+    spent: dict[str, dict[str, float]] = {name: defaultdict(float) for name in sides}
     for turn in range(rounds + 1):
         for name, clients in sides.items():
-            is_warm = turn > 0
-            load = await closed_loop(
-                clients, seconds=seconds if is_warm else seconds / 2, least=least
-            )
-            if is_warm:
-                loads[name].append(load)
-    return {name: median_load(loads[name]) for name in sides}
+            if turn == 0:
+                await closed_loop(clients, seconds=seconds / 2, least=least)
+                continue
+            meter = meters.get(name, dict)
+            before = meter()
+            loads[name].append(await closed_loop(clients, seconds=seconds, least=least))
+            after = meter()
+            for what, value in after.items():
+                spent[name][what] += value - before[what]
+    return {name: _of_all(loads[name], spent[name]) for name in sides}
+
+
+def _of_all(loads: Sequence[Load], spent: Mapping[str, float]) -> Load:
+    """Return the median round with what each request of all rounds has cost."""
+    count = sum(load.count for load in loads)
+    return replace(median_load(loads), each={what: spent[what] / count for what in spent})
 
 
 def median_load(loads: Sequence[Load]) -> Load:
     """Return the load whose rate is the median, of two the slower."""
     ordered = sorted(loads, key=lambda load: load.rate)
     return ordered[(len(ordered) - 1) // 2]
-
-
-def timed(work: Callable[[], object]) -> float:
-    """Return the seconds that some work takes, none of them for older garbage."""
-    gc.collect()
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def median(values: Sequence[float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import django
 from django.core.management import call_command
@@ -24,6 +25,7 @@ ENGINE = "benchmarks.orders.asgi:application"
 STOCK = "benchmarks.stock.asgi:application"
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+SOCKETS = 4096
 LISTENING = re.compile(r"Uvicorn running on http://([\d.]+:\d+)")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -77,6 +79,10 @@ class Worker:
         stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(stat[11]) + int(stat[12])) / _TICK
 
+    def meter(self) -> dict[str, float]:
+        """Read what it has spent: seconds of CPU."""
+        return {"cpu": self.cpu}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
@@ -100,7 +106,7 @@ class Bench:
         self, application: str = ENGINE, *, cores: frozenset[int] = frozenset()
     ) -> Iterator[Worker]:
         """Start a worker, on the workers' core unless told otherwise, and stop it in the end."""
-        log = self.directory / "worker.log"
+        log = Path(mkdtemp(prefix="worker-", dir=self.directory)) / "log"
         with log.open("wb") as output:
             process = subprocess.Popen(  # noqa: S603
                 [sys.executable, "-m", "uvicorn", application, "--port=0", "--no-access-log"],
@@ -113,6 +119,9 @@ class Bench:
         try:
             os.sched_setaffinity(process.pid, cores or self.cores.worker)
             yield Worker(address=_wait_for_worker(process, log), process=process)
+        except Exception:
+            sys.stderr.write(f"---- The log of a worker\n{log.read_text(errors='replace')}")
+            raise
         finally:
             process.terminate()
             try:
@@ -143,6 +152,7 @@ def servers(*, quick: bool) -> Iterator[Bench]:
     """
     cores = Cores.of_machine()
     os.sched_setaffinity(0, cores.rest)  # and what it starts
+    _allow_sockets()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="gql_cluster-bench-")))
         redis_url = stack.enter_context(redis_server(directory / "redis", port=0, appendonly=False))
@@ -162,6 +172,13 @@ def servers(*, quick: bool) -> Iterator[Bench]:
         from django.db import connections  # noqa: PLC0415 - the settings are read here
 
         connections.close_all()
+
+
+def _allow_sockets() -> None:
+    """Let this process and its workers have as many open sockets as subscribers need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < SOCKETS:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(SOCKETS, hard), hard))
 
 
 def _wait_for_worker(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -67,7 +67,7 @@ class Mutation:
     """The nested update as users of strawberry-django write it."""
 
     update_order: PlainOrder = strawberry_django.mutations.update(
-        PlainOrderInput, handle_django_errors=False
+        PlainOrderInput, key_attr="id", handle_django_errors=False
     )
 
 

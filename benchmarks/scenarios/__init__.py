@@ -11,7 +11,19 @@ from benchmarks.servers import Bench
 
 Scenario: TypeAlias = Callable[[Bench], Iterator[Result | Plot]]
 
-NAMES = ("edit_http",)
+NAMES = (
+    "edit_http",
+    "edit_websocket",
+    "edit_size",
+    "edit_nested",
+    "opening",
+    "reading_page",
+    "reading_whole",
+    "commit_one",
+    "commit_new",
+    "workers",
+    "memory",
+)
 
 
 def scenarios(only: list[str]) -> Mapping[str, Scenario]:
