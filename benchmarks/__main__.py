@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,29 +32,34 @@ def main() -> int:
     end_on_sigterm()
     results: list[Result] = []
     plots: list[Plot] = []
+    failed: list[str] = []
     with suppress(KeyboardInterrupt), servers(quick=given.quick) as bench:
         for name, measure in scenarios(given.only).items():
             start = time.monotonic()
-            for found in measure(bench):
-                if isinstance(found, Plot):
-                    plots.append(found)
-                    continue
-                results.append(found)
-                _say(f"{found.what}: {shown(found.ratio)} ({found.target or 'no target'})")
-                if found.note:
-                    _say(f"    {found.note}")
+            try:
+                for found in measure(bench):
+                    if isinstance(found, Plot):
+                        plots.append(found)
+                    else:
+                        results.append(found)
+                        _say(f"{found.what}: {shown(found.ratio)} ({found.target or 'no target'})")
+            except Exception:  # noqa: BLE001 - the others are worth having
+                failed.append(name)
+                traceback.print_exc()
             _say(f"==> {name} took {time.monotonic() - start:.0f} s")
         setting = Setting(
-            command="make bench-quick" if given.quick else "make bench",
+            command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
             servers=_servers(bench),
             minutes=(time.monotonic() - begin) / 60,
             cores=bench.cores.count,
             load_before=load_before,
         )
     print(terminal(results))  # noqa: T201 - this is a command
-    if out is not None:
+    if failed:
+        _say(f"==> Failed, and nothing is written: {', '.join(failed)}")
+    elif out is not None:
         _say(f"==> Written to {write(results, plots, setting, out)}")
-    return 0
+    return 1 if failed else 0
 
 
 def _servers(bench: Bench) -> list[str]:

@@ -38,12 +38,14 @@ class Setting:
 
 def terminal(results: Iterable[Result]) -> str:
     """Return the table as text."""
-    rows = [HEAD, *map(_row, results)]
+    told = list(results)
+    rows = [HEAD, *map(_row, told)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    return "\n".join(
+    table = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
-    )
+    ]
+    return "\n".join([*table, "", *(f"{each.what}: {each.note}" for each in told if each.note)])
 
 
 def write(results: Sequence[Result], plots: Sequence[Plot], setting: Setting, folder: Path) -> Path:

@@ -21,8 +21,11 @@ NAMES = (
     "reading_whole",
     "commit_one",
     "commit_new",
+    "fanout",
+    "idle",
     "workers",
     "memory",
+    "cost",
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -51,7 +51,7 @@ async def _drive(bench: Bench, pk: int, keys: list[str]) -> dict[str, Load]:
             )
 
 
-async def _recorded(redis: Redis, pk: int, key: str) -> Request:
+async def _recorded(redis: Any, pk: int, key: str) -> Request:
     """Return what sends a real edit's call again and again, each time as the next version.
 
     The engine makes two edits of a new draft. What counts up from the first call to the second is
@@ -66,7 +66,7 @@ async def _recorded(redis: Redis, pk: int, key: str) -> Request:
     async def again() -> None:
         for place in counted:
             call[place] = int(call[place]) + 1
-        reply: Any = await redis.execute_command(*call)
+        reply = await redis.execute_command(*call)
         if reply[0] != b"accepted":
             raise RuntimeError(reply)
 
@@ -80,7 +80,7 @@ def _next(before: Any, after: Any) -> bool:
         return False
 
 
-async def _call_of(edit: Any) -> Sequence[Any]:
+async def _call_of(edit: Callable[[], Awaitable[None]]) -> Sequence[Any]:
     """Return the call that an edit sends to Redis to be kept."""
     client: Any = schema.engine.parts.client
     sent: list[Sequence[Any]] = []
