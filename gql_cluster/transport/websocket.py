@@ -20,6 +20,7 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport import connections
 from gql_cluster.transport.caller import caller_of, token_in
+from gql_cluster.transport.encoding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,6 +53,10 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
                 # Legal, but Strawberry wants no payload rather than null.
                 text_data = json.dumps({k: v for k, v in message.items() if k != "payload"})
         await super().receive(text_data=text_data, bytes_data=bytes_data)
+
+    def encode_json(self, data: object) -> str:
+        """Encode a message."""
+        return encode(data)
 
     async def send(self, *args: Any, **kwargs: Any) -> None:
         """Send a message; what an operation needed of the database for it is free again."""
