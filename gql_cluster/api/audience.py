@@ -56,28 +56,33 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
     _audience: Audience | None = None
     _is_alone = False
 
+    _key: Hashable = None
+
     def build_per_event_executor(self, payload: Any) -> Any:
-        """Return what executes an event; who listens is settled by the first."""
+        """Return what executes an event, or tells what it has come to for others."""
         if self._audience is None and not self._is_alone:
             self._audience = self._find_audience()
             self._is_alone = self._audience is None
-        return super().build_per_event_executor(payload)
+        key = None if self._audience is None else _key_of(payload)
+        if self._audience is not None and key is not None:
+            found = self._audience.results.get(key)
+            if found is not None and _now() - found[0] < _SECONDS:
+                return _Known(found[2], partial(self._executor_of, payload, None))
+        return self._executor_of(payload, key)
+
+    def _executor_of(self, payload: Any, key: Hashable) -> SharingExecutor:
+        made: SharingExecutor = super().build_per_event_executor(payload)
+        made._key = key
+        return made
 
     def execute_operation(self, serially: bool | None = None) -> Any:
-        """Execute an operation, or tell what an event has come to for others."""
-        audience, told = self._audience, self.root_value
-        key = None if audience is None else _key_of(told)
-        if audience is None or key is None:
-            return super().execute_operation(serially)
-        now = asyncio.get_running_loop().time()
-        found = audience.results.get(key)
-        if found is not None and now - found[0] < _SECONDS:
-            result = found[2]
-            return result if isinstance(result, ExecutionResult) else self._joined(result)
+        """Execute an operation; what an event comes to is kept for the audience."""
         result = super().execute_operation(serially)
+        if self._audience is None or self._key is None:
+            return result
         if isinstance(result, ExecutionResult):
-            return _keep(audience, key, told, result)
-        return self._leading(audience, key, told, result)
+            return _keep(self._audience, self._key, self.root_value, result)
+        return self._leading(self._audience, self._key, self.root_value, result)
 
     async def _leading(
         self, audience: Audience, key: Hashable, told: DraftEvent, work: Awaitable[Any]
@@ -94,13 +99,6 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
         result = _keep(audience, key, told, result)
         future.set_result(result)
         return result
-
-    async def _joined(self, future: asyncio.Future[ExecutionResult]) -> ExecutionResult:
-        await asyncio.wait({future})
-        if not future.cancelled() and not future.result().errors:
-            return future.result()
-        result = super().execute_operation(False)  # noqa: FBT003 - as graphql-core calls it
-        return await result if self.is_awaitable(result) else result
 
     def _find_audience(self) -> Audience | None:
         """Return whom this one hears of events with; None for one that hears alone."""
@@ -127,6 +125,29 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
         for fragment in self.fragment_definitions.values():
             _visit(fragment, names)
         return names.found
+
+
+class _Known:
+    """What stands for the executor of an event that others have executed, or are executing."""
+
+    def __init__(self, result: Result, own: Callable[[], SharingExecutor]) -> None:
+        self._result = result
+        self._own = own
+
+    def execute_operation(self, serially: bool | None = None) -> Any:
+        if isinstance(self._result, ExecutionResult):
+            return self._result
+        return self._joined(self._result, serially)
+
+    async def _joined(
+        self, future: asyncio.Future[ExecutionResult], serially: bool | None
+    ) -> ExecutionResult:
+        await asyncio.wait({future})
+        if not future.cancelled() and not future.result().errors:
+            return future.result()
+        executor = self._own()
+        result = executor.execute_operation(serially)
+        return await result if executor.is_awaitable(result) else result
 
 
 class _Variables(Visitor):
@@ -174,11 +195,14 @@ def _keep(audience: Audience, key: Hashable, told: DraftEvent, result: Any) -> E
 
 def _put(audience: Audience, key: Hashable, told: DraftEvent, result: Result) -> None:
     # With the header, so that no other gets its id meanwhile.
-    now = asyncio.get_running_loop().time()
-    audience.results[key] = (now, told.event.view.draft, result)
+    audience.results[key] = (_now(), told.event.view.draft, result)
     audience.results.move_to_end(key)
     while len(audience.results) > _KEPT:
         audience.results.popitem(last=False)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def viewer_of(context: object) -> Hashable:

@@ -47,6 +47,7 @@ class Watch:
         self.header: Draft | None = None
         self.root: str | None = None
         self.stamp: int | None = None
+        self.noticed: datetime | None = None
         self.due = asyncio.Event()
         self.over = asyncio.Event()
 
@@ -113,14 +114,16 @@ class Hub:
         prefix: str,
         poll: float,
         beat: float,
+        notice: float,
     ) -> None:
-        """`poll` and `beat` are in seconds."""
+        """`poll`, `beat` and `notice`, how long before an expiry it is told, are in seconds."""
         self._cache = cache
         self._presence = presence
         self._stamps = stamps
         self._prefix = prefix
         self._poll = poll
         self._beat = beat
+        self._notice = notice
         self._name = secrets.token_urlsafe(9)
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -215,12 +218,22 @@ class Hub:
             if header is None or header != watch.header:
                 watch.header = header
                 watch.changed()
+            self._notice_expiry(watch)
             if header is not None and watch.root is not None:
                 await self._look_at_root(watch, watch.root, header)
         except ClusterError:
             return  # the store is away: the subscribers will know when it is back
         except Exception:
             logger.exception("A draft that is watched can't be read.")
+
+    def _notice_expiry(self, watch: Watch) -> None:
+        """Wake the subscribers when there is their notice to tell, once for each expiry."""
+        header = watch.header
+        if header is None or header.expires_at == watch.noticed:
+            return
+        if _seconds_to(header.expires_at) <= self._notice:
+            watch.noticed = header.expires_at
+            watch.changed()
 
     async def _look_at_root(self, watch: Watch, root: str, header: Draft) -> None:
         stamp = await self._stamps.get(root)
@@ -237,11 +250,11 @@ class Hub:
         return None if copy is None else copy.draft
 
     def _pause(self, watch: Watch) -> float:
-        if watch.header is not None:
-            left = (watch.header.expires_at - datetime.now(UTC)).total_seconds()
-            if 0 < left < self._poll:
-                return left + _GRACE
-        return self._poll
+        if watch.header is None:
+            return self._poll
+        left = _seconds_to(watch.header.expires_at)
+        due = (left - self._notice, left + _GRACE)
+        return min((self._poll, *(each for each in due if each > 0)))
 
     # Listening
 
@@ -327,3 +340,7 @@ class Hub:
         if now >= self._quiet_until:
             self._quiet_until = now + _QUIET
             logger.warning(message, exc_info=exc)
+
+
+def _seconds_to(time: datetime) -> float:
+    return (time - datetime.now(UTC)).total_seconds()
