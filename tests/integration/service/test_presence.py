@@ -33,6 +33,8 @@ from tests.integration.service.conftest import (
     take,
 )
 
+pytestmark = pytest.mark.once
+
 SELDOM = 60.0
 """Seconds; what comes sooner came by a wake-up."""
 
