@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from gql_cluster.domain.delta import Added, Delta, Removed, difference, gained_and_lost
@@ -33,6 +33,11 @@ class Plan:
         """Tell whether nothing differs from the base."""
         return not (self.added or self.updated or self.removed)
 
+    @property
+    def names_saved(self) -> bool:
+        """Tell whether it is about anything that is saved, as that of a new cluster is not."""
+        return bool(self.updated or self.removed or self.ancestors)
+
     def members(self, key: str, name: str) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
         """Return what a many-to-many set of a node gains and loses."""
         if key in self.added:
@@ -47,15 +52,18 @@ class Plan:
         return node.through.get(name, {})
 
 
-def differences(plan: Plan) -> list[Delta]:
-    """Return what a plan changes, as deltas, parents before their children."""
+def differences(plan: Plan, types: Container[str] | None = None) -> list[Delta]:
+    """Return what a plan changes, as deltas, parents before their children.
+
+    With `types` only of nodes of these.
+    """
     deltas: list[Delta] = []
     for before, after in plan.updated.values():
-        deltas += difference(before, after)
-    for node in plan.removed.values():
-        deltas.append(Removed(node=node))
-    for node in plan.added.values():
-        deltas.append(Added(node=node))
+        if types is None or after.type in types:
+            deltas += difference(before, after)
+    for nodes, kind in ((plan.removed, Removed), (plan.added, Added)):
+        chosen = (node for node in nodes.values() if types is None or node.type in types)
+        deltas += [kind(node=node) for node in chosen]
     return deltas
 
 
@@ -69,12 +77,22 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
     added: dict[str, Node] = {}
     updated: dict[str, tuple[Node, Node]] = {}
     removed: dict[str, Node] = {}
-    reordered: set[tuple[str, str]] = set()
+    moved: dict[tuple[str, str], Node] = {}
+    living: dict[str, bool] = {}
+
+    def is_living(node: Node) -> bool:
+        if node.removed or node.parent is None:
+            return not node.removed
+        if node.parent not in living:
+            above = tree.node(node.parent)
+            living[node.parent] = above is not None and is_alive(tree.node, above)
+        return living[node.parent]
+
     for key, before in touched.items():
         node = tree.node(key)
         if node is None:
             continue
-        if node.removed or not is_alive(tree.node, node):
+        if not is_living(node):
             # Below what it was saved below, which is another where the draft has put it back.
             above = tree.node(before.parent) if before and before.parent is not None else None
             if before is not None and above is not None and is_alive(tree.node, above):
@@ -86,15 +104,19 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
             updated[key] = (before, node)
         else:
             continue
-        if is_placed_anew(before, node) and order_field(cluster, tree.node, node) is not None:
-            reordered.add((node.parent or "", node.relation or ""))
+        if is_placed_anew(before, node):
+            moved.setdefault((node.parent or "", node.relation or ""), node)
     changed = [*added.values(), *(after for _, after in updated.values()), *removed.values()]
     return Plan(
         added=parents_first(added, tree),
         updated=updated,
         removed=removed,
         ancestors=ancestors(tree.node, changed, added),
-        reordered=frozenset(reordered),
+        reordered=frozenset(
+            place
+            for place, node in moved.items()
+            if order_field(cluster, tree.node, node) is not None
+        ),
         base={key: node for key, node in touched.items() if node is not None},
     )
 
@@ -131,14 +153,16 @@ def ancestors(
 ) -> dict[str, Node]:
     """Return every node above some others that is not added itself, by key."""
     found: dict[str, Node] = {}
+    seen: set[str | None] = {None}
     for node in nodes:
         key = node.parent
-        while key is not None and key not in found:
-            above = node_of(key)
+        while key not in seen:
+            seen.add(key)
+            above = node_of(key or "")
             if above is None:
                 break
-            if key not in added:
-                found[key] = above
+            if above.key not in added:
+                found[above.key] = above
             key = above.parent
     return found
 
@@ -146,12 +170,13 @@ def ancestors(
 def parents_first(nodes: Mapping[str, Node], tree: Tree) -> dict[str, Node]:
     """Sort nodes so that each comes behind its parent, siblings by rank."""
 
-    def place(node: Node) -> tuple[tuple[str, str], ...]:
-        steps: list[tuple[str, str]] = []
-        above: Node | None = node
-        while above is not None and above.parent is not None:
-            steps.append((above.relation or "", above.rank))
-            above = tree.node(above.parent)
-        return tuple(reversed(steps))
+    places: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def place(node: Node | None) -> tuple[tuple[str, str], ...]:
+        if node is None or node.parent is None:
+            return ()
+        if node.parent not in places:
+            places[node.parent] = place(tree.node(node.parent))
+        return (*places[node.parent], (node.relation or "", node.rank))
 
     return {node.key: node for node in sorted(nodes.values(), key=place)}

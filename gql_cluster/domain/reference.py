@@ -31,6 +31,15 @@ def key_in(value: Json) -> str | None:
     return None
 
 
+def referring_types(cluster: ClusterSpec) -> frozenset[str]:
+    """Return the node types that have a foreign key to nodes of the same draft."""
+    return frozenset(
+        name
+        for name, spec in cluster.nodes.items()
+        if any(field.nodes for field in spec.fields.values())
+    )
+
+
 def references(spec: NodeSpec, values: Values) -> Iterator[tuple[str, str]]:
     """Yield the foreign keys that refer to a node by its key, with that."""
     for name, value in values.items():

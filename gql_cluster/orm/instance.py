@@ -17,7 +17,7 @@ from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.reference import key_in
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Tree
-from gql_cluster.orm.codec import decode, is_coded, pk_field
+from gql_cluster.orm.codec import decode, decoder, is_coded, pk_field
 from gql_cluster.orm.describe import AnyField, Cluster, is_text
 from gql_cluster.orm.sets import Members, members_of
 
@@ -180,14 +180,15 @@ def attach(
     spec = cluster.spec.nodes[node.type]
     instance.__dict__[_BOUND] = Bound(family, node)
     _refer(instance, cluster, node, around)
-    read = partial(around.related, node)
-    plain = _plain(type(instance), tuple(spec.sets))
-    if plain:
-        instance.__dict__["_prefetched_objects_cache"] = _Prefetched(plain, read)
-    names = _deferred(type(instance), tuple(spec.relations), tuple(spec.sets))
-    if names or isinstance(instance, ClusterableModel):
-        # modelcluster's own sets defer on plain models, too.
-        instance.__dict__["_cluster_related_objects"] = _Related(names, read)
+    if spec.sets or spec.relations or isinstance(instance, ClusterableModel):
+        read = partial(around.related, node)
+        plain = _plain(type(instance), tuple(spec.sets))
+        if plain:
+            instance.__dict__["_prefetched_objects_cache"] = _Prefetched(plain, read)
+        names = _deferred(type(instance), tuple(spec.relations), tuple(spec.sets))
+        if names or isinstance(instance, ClusterableModel):
+            # modelcluster's own sets defer on plain models, too.
+            instance.__dict__["_cluster_related_objects"] = _Related(names, read)
 
 
 def _refer(instance: Any, cluster: Cluster, node: Node, around: Around) -> None:
@@ -198,6 +199,9 @@ def _refer(instance: Any, cluster: Cluster, node: Node, around: Around) -> None:
 
     fields = cluster.spec.nodes[node.type].fields
     held = [n for n, each in fields.items() if each.nodes and node.fields.get(n) is not None]
+    known = instance._state.fields_cache
+    if not held and not isinstance(known, _Referred):
+        return
     model: Any = type(instance)
     found = {
         model._meta.get_field(name).cache_name: partial(
@@ -205,9 +209,7 @@ def _refer(instance: Any, cluster: Cluster, node: Node, around: Around) -> None:
         )
         for name, attname, decoded in _plan(model, tuple(held)).readers
     }
-    known = instance._state.fields_cache
-    if found or isinstance(known, _Referred):
-        instance._state.fields_cache = _Referred(known, found)
+    instance._state.fields_cache = _Referred(known, found)
 
 
 def unsaved_target(instance: Any, field: AnyField) -> Model | None:
@@ -220,7 +222,8 @@ def unsaved_target(instance: Any, field: AnyField) -> Model | None:
 def detach(instance: Model) -> None:
     """Let an instance's relations be read from the database again."""
     instance.__dict__.pop(_BOUND, None)
-    instance._state.fields_cache = dict(instance._state.fields_cache)
+    if isinstance(instance._state.fields_cache, _Referred):
+        instance._state.fields_cache = dict(instance._state.fields_cache)
     instance.__dict__.pop("_cluster_related_objects", None)
     instance.__dict__.pop("_prefetched_objects_cache", None)
 
@@ -287,7 +290,8 @@ def _reader(field: AnyField) -> Reader:
         return lambda value: _foreign_value(field, value, empty)
     if is_text(field) and not is_coded(field):
         return lambda value: empty if value is None else value
-    return lambda value: empty if value is None else decode(field, value)
+    decoded = decoder(field)
+    return lambda value: empty if value is None else decoded(value)
 
 
 def _foreign_value(field: AnyField, value: Json, empty: Any) -> Any:

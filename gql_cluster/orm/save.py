@@ -65,8 +65,8 @@ class Saver:
         # node that it refers to; and whole nodes, with the place that they are to get.
         self._late: dict[tuple[str, str], str] = {}
         self._aside: dict[str, int | None] = {}
-        for key in written:
-            node = self._node(key)
+        self._nodes = {key: _node(family, plan, key) for key in written}
+        for key, node in self._nodes.items():
             self._children[node.parent or "", node.relation or ""].append(key)
         for place, children in self._children.items():
             self._sort(children)
@@ -83,10 +83,7 @@ class Saver:
         self._save_or_wait(ROOT_KEY)
 
     def _node(self, key: str) -> Node:
-        node = self._family.snapshot.node(key)
-        if node is None:
-            raise LookupError(key)
-        return node
+        return self._nodes[key]
 
     def _sort(self, keys: list[str]) -> None:
         """Put written siblings in the order in which the relation gives them."""
@@ -270,3 +267,10 @@ class Saver:
                 field = field or field_of(type(instance), error)
                 message = REFUSED
         return ValidationFailedError(problem(self._family, key, field, message))
+
+
+def _node(family: Family, plan: Plan, key: str) -> Node:
+    node = plan.added.get(key) or family.snapshot.node(key)
+    if node is None:
+        raise LookupError(key)
+    return node

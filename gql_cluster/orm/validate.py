@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -106,14 +107,25 @@ def _unchecked(family: Family, node: Node, instance: Model) -> set[str]:
     relation = family.relation_of(node)
     names = {
         field.name
-        for field in instance._meta.concrete_fields
-        if isinstance(field, ForeignKey) and getattr(instance, field.attname) is not None
+        for field in _foreign_keys(type(instance))
+        if getattr(instance, field.attname) is not None
     }
     return names | {*held(family, node)} | ({relation.parent_field} if relation else set())
 
 
+@cache
+def _foreign_keys(model: type[Model]) -> tuple[ForeignKey[Any, Any], ...]:
+    return tuple(each for each in model._meta.concrete_fields if isinstance(each, ForeignKey))
+
+
 def _references(family: Family, plan: Plan, using: str) -> Iterator[Problem]:
-    for missing in dangling(references(family.cluster, differences(plan)), using=using):
+    refer = {
+        name
+        for name, spec in family.cluster.spec.nodes.items()
+        if spec.sets or any(field.target is not None for field in spec.fields.values())
+    }
+    brought = references(family.cluster, differences(plan, refer))
+    for missing in dangling(brought, using=using):
         name = missing.target._meta.verbose_name
         message = f"{name} instance with primary key {missing.value!r} does not exist."
         name, *below = missing.place
