@@ -203,6 +203,8 @@ class Copy:
             node = self._nodes[key]
         except KeyError:
             raise NotLoadedError(key) from None
+        if version >= self.draft.version:
+            return node
         for delta in self._undone(version):
             if key_of(delta) == key:
                 # One that came back was a tombstone before, and its version is an older one.
@@ -268,7 +270,7 @@ class Snapshot:
 
     def node(self, key: str) -> Node | None:
         """Return the node, a tombstone too, or None where there never was one."""
-        return self.copy.node_at(self.version, key)
+        return self.copy.node_at(self.draft.version, key)
 
     def is_taken(self, key: str) -> bool:
         """Tell whether a key is known to have been given out, at any version."""

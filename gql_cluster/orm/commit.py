@@ -28,7 +28,7 @@ from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import path_to
 from gql_cluster.models import Receipt
 from gql_cluster.orm.codec import encoder, is_coded, pk_field
-from gql_cluster.orm.instance import Family, attach, set_values
+from gql_cluster.orm.instance import Family, attach, is_bare, set_values
 from gql_cluster.orm.merged import Merged
 from gql_cluster.orm.problems import problem
 from gql_cluster.orm.save import REFUSED, Saver
@@ -222,9 +222,11 @@ class _Work:
             self._family.adopt(node, instance)
             attach(instance, cluster, node, self._family, merged)
             self._written[key] = instance
+        bare = {name for name in cluster.spec.nodes if is_bare(cluster, name)}
         for key, node in plan.added.items():
             instance = self._written[key] = self._family.instance(node)
-            attach(instance, cluster, node, self._family, merged)
+            if node.type not in bare:
+                attach(instance, cluster, node, self._family, merged)
         for key, number in counted.items():
             relation = self._family.relation_of(self._node(key))
             if relation is not None and relation.order_field is not None:

@@ -14,7 +14,7 @@ from django.db.models import Model
 from gql_cluster.domain.error import Problem
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
-from gql_cluster.domain.reference import references, referring_types
+from gql_cluster.domain.reference import references
 from gql_cluster.orm.codec import encode
 from gql_cluster.orm.instance import Family
 from gql_cluster.orm.problems import problem
@@ -52,7 +52,7 @@ def referred_first(family: Family, keys: Sequence[str]) -> list[str]:
 
     In a ring one comes before what it refers to.
     """
-    if not referring_types(family.cluster.spec):
+    if not any(spec.refers for spec in family.cluster.spec.nodes.values()):
         return list(keys)
     here = set(keys)
     named = {key: [k for k in _named(family, key) if k in here] for key in keys}
@@ -95,7 +95,8 @@ def wrong_references(
     deleted: Mapping[str, AbstractSet[Json]],
 ) -> Iterator[Problem]:
     """Yield a problem for each reference to what is gone, or is never saved in time."""
-    models = {family.cluster.models[name] for name in referring_types(family.cluster.spec)}
+    cluster = family.cluster
+    models = {cluster.models[name] for name, spec in cluster.spec.nodes.items() if spec.refers}
     refer = {key: each for key, each in written.items() if type(each) in models}
     for key, instance in refer.items():
         for field in referring(family, key, instance, deleted):
