@@ -107,7 +107,7 @@ class Copy:
         self.saved = {**self.saved, **keys}
         for key, pk in keys.items():
             if (node := self._nodes.get(key)) is not None:
-                self._nodes[key] = replace(node, pk=pk)
+                self._nodes[key] = node.saved_as(pk)
         if self.draft.pk is None:
             self.draft = replace(self.draft, pk=keys.get(ROOT_KEY))
 

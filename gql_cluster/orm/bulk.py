@@ -25,53 +25,46 @@ _PARTS = (
 )
 _DJANGOS = {name: getattr(Model, name) for name in _PARTS}
 _SAVES = {Model.save, ClusterableModel.save}
+_SAVING = frozenset({"save", *_PARTS})
 # Others, such as that of a file, may do anything between one row and the next.
 _PRE_SAVES = {each.pre_save for each in (Field, DateField, DateTimeField, TimeField)}
 
 
-def can_insert(instances: Sequence[Model]) -> bool:
-    """Tell whether new instances of one model may be inserted together, as things are now.
+def insert(instances: Sequence[Model]) -> bool:
+    """Insert new instances of one model, and leave each as its `save()` would; or do nothing.
 
-    So it is where nothing of the project runs between one row and the next: no method or manager
-    of its own, no field's, no signal's. All of them have a primary key, or none has one and the
-    database tells which it gives.
+    False is for where that could be told from saving one after the other, as things are now: where
+    a method, a manager, a field or a signal has the project's code run between one row and the
+    next. All of them have a primary key, or none has one and the database tells which it gives.
+    Raises what the database raises, and then has inserted nothing.
     """
     model = type(instances[0])
-    meta = model._meta
-    using = _database(instances)
-    if using is None or meta.parents or meta.proxy or meta.order_with_respect_to:
+    listening = followers(model)
+    if listening is None or pre_save.has_listeners(model) or not _is_djangos(model):
         return False
-    if not _is_djangos(model) or pre_save.has_listeners(model) or followers(model) is None:
+    databases = {router.db_for_write(model, instance=each) for each in instances}
+    if len(databases) > 1 or any(not _SAVING.isdisjoint(each.__dict__) for each in instances):
         return False
-    if any("save" in each.__dict__ or "save_base" in each.__dict__ for each in instances):
+    using = databases.pop()
+    with_key = {each._is_pk_set() for each in instances}
+    if len(with_key) > 1 or (False in with_key and not _tells_keys(model, using)):
         return False
-    with_key = sum(each._is_pk_set() for each in instances)
-    if with_key:
-        return with_key == len(instances)
-    features = connections[using].features
-    return meta.auto_field is not None and features.can_return_rows_from_bulk_insert
-
-
-def insert(instances: Sequence[Model]) -> None:
-    """Insert new instances of one model, for which `can_insert`, or nothing at all.
-
-    Each is left as its `save()` would leave it. Raises what the database raises.
-    """
-    model = type(instances[0])
-    using = _database(instances)
     with transaction.atomic(using=using):
         model._base_manager.using(using).bulk_create(instances)
-    for follower in followers(model) or ():
-        follower.note(model, instances, using or "")
+    for follower in listening:
+        follower.note(model, instances, using)
+    return True
 
 
 def _is_djangos(model: type[Model]) -> bool:
-    """Tell whether a model is saved by Django's own methods, managers and fields alone."""
+    """Tell whether a model, of one table, is saved by Django's methods, managers and fields."""
+    meta = model._meta
     return (
-        model.save in _SAVES
+        not (meta.parents or meta.proxy or meta.order_with_respect_to)
+        and model.save in _SAVES
         and all(getattr(model, name) is part for name, part in _DJANGOS.items())
         and type(model._base_manager) is Manager
-        and all(_is_plain(field) for field in model._meta.concrete_fields)
+        and all(_is_plain(field) for field in meta.concrete_fields)
     )
 
 
@@ -80,8 +73,7 @@ def _is_plain(field: Field[object, object]) -> bool:
     return type(field).pre_save in _PRE_SAVES and not (field.generated or field.has_db_default())
 
 
-def _database(instances: Sequence[Model]) -> str | None:
-    """Return the database that instances of one model are saved in, None where they differ."""
-    model = type(instances[0])
-    found = {router.db_for_write(model, instance=each) for each in instances}
-    return found.pop() if len(found) == 1 else None
+def _tells_keys(model: type[Model], using: str) -> bool:
+    """Tell whether the database tells the primary keys that it gives to rows inserted together."""
+    features = connections[using].features
+    return model._meta.auto_field is not None and features.can_return_rows_from_bulk_insert

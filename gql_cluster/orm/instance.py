@@ -152,7 +152,11 @@ def make_instance(
     model = cluster.models[node.type]
     spec = cluster.spec.nodes[node.type]
     plan = _plan(model, tuple(spec.fields))
-    values = {attname: read(node.fields.get(name)) for name, attname, read in plan.readers}
+    values = {
+        attname: value
+        for name, attname, read in plan.readers
+        if (value := read(node.fields.get(name))) is not DEFERRED
+    }
     if number is not None:
         values[number[0]] = number[1]
     if node.pk is not None:
@@ -236,8 +240,7 @@ def detach(instance: Model) -> None:
     instance.__dict__.pop("_prefetched_objects_cache", None)
 
 
-def _construct(model: type[Model], values: dict[str, Any], *, is_new: bool) -> Model:
-    given = {name: value for name, value in values.items() if value is not DEFERRED}
+def _construct(model: type[Model], given: dict[str, Any], *, is_new: bool) -> Model:
     using = router.db_for_read(model)
     if is_new:
         instance = _new(model, given)

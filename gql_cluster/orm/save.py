@@ -24,7 +24,7 @@ from gql_cluster.domain.error import ValidationFailedError
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY
-from gql_cluster.orm.bulk import can_insert, insert
+from gql_cluster.orm.bulk import insert
 from gql_cluster.orm.describe import ORDER_COLUMN
 from gql_cluster.orm.instance import Family, detach
 from gql_cluster.orm.integrity import field_of
@@ -200,10 +200,11 @@ class Saver:
         So it is, too, where the database refuses them: then it tells which.
         """
         instances = [self._written[key] for key in keys]
-        if len(keys) < _SOME or self._late or self._aside or not can_insert(instances):
+        if len(keys) < _SOME or self._late or self._aside:
             return False
         try:
-            insert(instances)
+            if not insert(instances):
+                return False
         except (IntegrityError, DataError):
             return False
         self._done.update(keys)

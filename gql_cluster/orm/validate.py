@@ -18,7 +18,7 @@ from gql_cluster.orm.children import wrong_numbers
 from gql_cluster.orm.clashes import clash_with_others
 from gql_cluster.orm.describe import AnyField, is_unique_fields
 from gql_cluster.orm.expressions import alike, is_unique_expressions
-from gql_cluster.orm.form_rules import empty_sets, taken_dates
+from gql_cluster.orm.form_rules import empty_sets, has_dates, taken_dates
 from gql_cluster.orm.instance import Family, unsaved_target
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.references import dangling, references
@@ -172,6 +172,8 @@ def _dates(
     using: str,
 ) -> Iterator[Problem]:
     for model, instances in by_table(written).items():
+        if not has_dates(model):
+            continue
         going = not_staying(family.cluster, model, instances, deleted, using)
         yield from taken_dates(family, plan, model, instances, going=going, using=using)
 
