@@ -313,11 +313,11 @@ def _pk_attnames(model: type[Model]) -> list[str]:
 
 def _reader(field: AnyField) -> Reader:
     empty: Any = None
-    if not field.null and field.empty_strings_allowed and _holds_text(field):
-        empty = ""
-    elif not field.null and field.has_db_default():
+    if not field.null and field.has_db_default():
         # Left out, so that the database's own default is taken at save.
         empty = DEFERRED
+    elif not field.null and field.empty_strings_allowed and _holds_text(field):
+        empty = ""
     if isinstance(field, ForeignKey):
         return lambda value: _foreign_value(field, value, empty)
     if is_text(field) and not is_coded(field):

@@ -135,7 +135,9 @@ class Saves:
         holds it, then, and alone: what it drops is gone.
         """
         connection = connections[using]
-        pending = self._pending.setdefault(connection, WeakValueDictionary())
+        pending = self._pending.get(connection)
+        if pending is None:
+            pending = self._pending[connection] = WeakValueDictionary()
         savepoints = frozenset(filter(None, connection.savepoint_ids))
         found = pending.get(savepoints)
         if found is not None:
