@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gql_cluster.domain.delta import Added, Delta, Removed, difference, gained_and_lost
 from gql_cluster.domain.node import Json, Node, Through
-from gql_cluster.domain.spec import ClusterSpec
+from gql_cluster.domain.rank import is_base_rank, is_tail_rank
+from gql_cluster.domain.spec import ClusterSpec, RelationSpec
 from gql_cluster.domain.tree import Tree, Want, is_alive
 
 
@@ -18,7 +20,9 @@ class Plan:
     `added` and `updated` are in the draft, `updated` with what they were; `removed` are saved
     nodes that left it while what is above them stayed, as they were. `ancestors` are the
     saved nodes above any of these. `reordered` names the relations, by parent and name, whose
-    order field may need new numbers. `base` holds every saved node that was touched.
+    order field may need new numbers. `appended` are those of them in which new nodes alone do,
+    with their keys, in order: they stand behind the saved ones, none of which has moved. `base`
+    holds every saved node that was touched.
     """
 
     added: Mapping[str, Node]
@@ -27,11 +31,17 @@ class Plan:
     ancestors: Mapping[str, Node]
     reordered: frozenset[tuple[str, str]]
     base: Mapping[str, Node]
+    appended: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict, compare=False)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing differs from the base."""
         return not (self.added or self.updated or self.removed)
+
+    @property
+    def rearranged(self) -> frozenset[tuple[str, str]]:
+        """The reordered relations of which all siblings have to be known."""
+        return self.reordered.difference(self.appended)
 
     @property
     def names_saved(self) -> bool:
@@ -77,7 +87,9 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
     added: dict[str, Node] = {}
     updated: dict[str, tuple[Node, Node]] = {}
     removed: dict[str, Node] = {}
-    moved: dict[tuple[str, str], Node] = {}
+    placed: dict[tuple[str, str], list[Node]] = defaultdict(list)
+    # A saved node that is not touched stands where it was saved.
+    unsteady: set[tuple[str, str]] = set()
     living: dict[str, bool] = {}
 
     def is_living(node: Node) -> bool:
@@ -98,6 +110,9 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
             if before is not None and above is not None and is_alive(tree.node, above):
                 removed[key] = before
             continue
+        place = (node.parent or "", node.relation or "")
+        if node.pk is not None and node.parent is not None and not is_base_rank(node.rank):
+            unsteady.add(place)
         if before is None:
             added[key] = node
         elif difference(before, node):
@@ -105,20 +120,36 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
         else:
             continue
         if is_placed_anew(before, node):
-            moved.setdefault((node.parent or "", node.relation or ""), node)
+            placed[place].append(node)
     changed = [*added.values(), *(after for _, after in updated.values()), *removed.values()]
+    ordered = {
+        place: nodes
+        for place, nodes in placed.items()
+        if order_field(cluster, tree.node, nodes[0]) is not None
+    }
+    appended = {
+        place: [node.key for node in sorted(nodes, key=lambda node: (node.rank, node.key))]
+        for place, nodes in ordered.items()
+        if place not in unsteady
+        and all(node.pk is None and is_tail_rank(node.rank) for node in nodes)
+        and not cluster.is_shared(_relation(cluster, tree, place))
+    }
     return Plan(
         added=parents_first(added, tree),
         updated=updated,
         removed=removed,
         ancestors=ancestors(tree.node, changed, added),
-        reordered=frozenset(
-            place
-            for place, node in moved.items()
-            if order_field(cluster, tree.node, node) is not None
-        ),
+        reordered=frozenset(ordered),
+        appended=appended,
         base={key: node for key, node in touched.items() if node is not None},
     )
+
+
+def _relation(cluster: ClusterSpec, tree: Tree, place: tuple[str, str]) -> RelationSpec:
+    above = tree.node(place[0])
+    if above is None:
+        raise LookupError(place[0])
+    return cluster.nodes[above.type].relations[place[1]]
 
 
 def wants(cluster: ClusterSpec, plan: Plan) -> Want:
@@ -128,7 +159,7 @@ def wants(cluster: ClusterSpec, plan: Plan) -> Want:
         for key, node in plan.removed.items()
         for name in cluster.nodes[node.type].relations
     }
-    return Want(families=plan.reordered | below_removed)
+    return Want(families=plan.rearranged | below_removed)
 
 
 def order_field(

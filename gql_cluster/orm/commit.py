@@ -250,7 +250,7 @@ class _Work:
 
     def _numbers(self) -> dict[str, int]:
         counted: dict[str, int] = {}
-        for place in self._plan.reordered:
+        for place in self._plan.rearranged:
             siblings = self._family.children(*place)
             relation = self._family.relation_of(siblings[0])
             if relation is None or relation.order_field is None:
@@ -265,6 +265,12 @@ class _Work:
             taken = [number for pk, number in theirs.items() if pk not in gone]
             also_taken = taken if keeps_numbers(siblings) else ()
             counted.update(numbers(now, relation, also_taken=also_taken))
+        for place, keys in self._plan.appended.items():
+            relation = self._family.relation_of(self._node(keys[0]))
+            if relation is not None:
+                highest = self._now.highest[place]
+                first = relation.first_number if highest is None else highest + 1
+                counted.update((key, number) for number, key in enumerate(keys, start=first))
         return counted
 
     def _in_the_way(self, model: type[Model]) -> dict[str, Model]:
