@@ -107,7 +107,7 @@ class Copy:
         self.saved = {**self.saved, **keys}
         for key, pk in keys.items():
             if (node := self._nodes.get(key)) is not None:
-                self._nodes[key] = replace(node, pk=pk)
+                self._nodes[key] = node.saved_as(pk)
         if self.draft.pk is None:
             self.draft = replace(self.draft, pk=keys.get(ROOT_KEY))
 
@@ -276,7 +276,7 @@ class Snapshot:
 
     def node(self, key: str) -> Node | None:
         """Return the node, a tombstone too, or None where there never was one."""
-        return self.copy.node_at(self.version, key)
+        return self.copy.node_at(self.draft.version, key)
 
     def is_taken(self, key: str) -> bool:
         """Tell whether a key is known to have been given out, at any version."""
