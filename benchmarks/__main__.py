@@ -34,7 +34,7 @@ def main() -> int:
     plots: list[Plot] = []
     failed: list[str] = []
     with suppress(KeyboardInterrupt), servers(quick=given.quick) as bench:
-        for name, measure in scenarios(given.only).items():
+        for name, measure in scenarios(given.only, quick=given.quick).items():
             start = time.monotonic()
             try:
                 for found in measure(bench):
