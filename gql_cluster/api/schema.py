@@ -14,6 +14,7 @@ from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
 from strawberry.types.graphql import OperationType
 
+from gql_cluster.api.audience import SharingExecutor
 from gql_cluster.api.descriptions import describe_libraries
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
@@ -73,7 +74,7 @@ class Schema(strawberry.Schema):
                 subscription=_merged("Subscription", subscription, make_subscription(served)),
                 types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
                 extensions=[*extensions, *_extensions()],
-                **options,
+                **{"execution_context_class": SharingExecutor, **options},
             )
         except GraphQLError as exc:
             raise SetupError(
