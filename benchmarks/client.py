@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
+import uvloop
 
 from benchmarks import documents
 from benchmarks.servers import Worker
+
+T = TypeVar("T")
 
 _REFUSALS = (b'"message"', b'"code"')
 _REFUSED_TEXT = tuple(word.decode() for word in _REFUSALS)
@@ -193,6 +197,12 @@ class Editor:
 async def make_editors(client: Client, pk: int, keys: list[str]) -> list[Editor]:
     """Open a draft of an order for each of some lines."""
     return [Editor(client=client, draft=await client.open(pk), key=key) for key in keys]
+
+
+def run_clients(clients: Coroutine[Any, Any, T]) -> T:
+    """Run what clients do, on the same event loop as the workers'."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(clients)
 
 
 @asynccontextmanager

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
-from benchmarks.client import make_editors, session_at
+from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_least, in_turns
 from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import Bench
@@ -18,7 +17,7 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     """16 clients, each with a draft of its own of an order of 100 lines."""
     pk = make_order(LINES)
     keys = line_keys(pk, CLIENTS)
-    edit, ping = asyncio.run(_drive(bench, pk, keys))
+    edit, ping = run_clients(_drive(bench, pk, keys))
     yield Result(
         what="One edit over HTTP",
         against="a trivial field through the same server",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from benchmarks import documents
-from benchmarks.client import Client, make_editors, session_at
+from benchmarks.client import Client, make_editors, run_clients, session_at
 from benchmarks.measure import Load, Plot, Request, Result, at_least, in_turns
 from benchmarks.orders.models import PlainOrder
 from benchmarks.rows import line_keys, make_order
@@ -24,7 +23,7 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
         orders = [make_order(lines) for _ in range(clients)]
         forms = [form(pk) for pk in orders]
         keys = line_keys(orders[0], clients)
-        edit, update = asyncio.run(_drive(bench, orders[0], keys, forms))
+        edit, update = run_clients(_drive(bench, orders[0], keys, forms))
         if [form(pk) for pk in orders] != forms:
             raise RuntimeError("The nested update did not save what it was sent.")
         yield Result(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.client import make_editors, session_at
+from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_least, at_most, in_turns
 from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import Bench, Worker
@@ -18,7 +17,7 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     """8 clients, each with a draft of its own; a worker for each size, which opened none."""
     lines = bench.count(10_000, 1_000)
     orders = [(pk, line_keys(pk, CLIENTS)) for pk in (make_order(lines), make_order(SMALL))]
-    (large, small), resident = asyncio.run(_drive(bench, orders))
+    (large, small), resident = run_clients(_drive(bench, orders))
     what, against = f"An edit among {lines:,} children", f"among {SMALL}"
     yield Result(
         what=what,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 
-from benchmarks.client import make_editors, session_at
+from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.inprocess import edit_line, open_draft
 from benchmarks.measure import Load, Plot, Request, Result, at_least, in_turns
 from benchmarks.orders.schema import schema
@@ -23,7 +22,7 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     """16 sockets, each with a draft of its own of an order of 100 lines; 16 callers of Redis."""
     pk = make_order(LINES)
     keys = line_keys(pk, CLIENTS)
-    edit, script = asyncio.run(_drive(bench, pk, keys))
+    edit, script = run_clients(_drive(bench, pk, keys))
     yield Result(
         what="One edit over WebSocket",
         against="EVALSHA of the same script, one Python client",

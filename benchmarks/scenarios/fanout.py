@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks import documents
-from benchmarks.client import connected_to, session_at
+from benchmarks.client import connected_to, run_clients, session_at
 from benchmarks.crowd import Crowd, Deliveries
 from benchmarks.measure import Plot, Result, at_least, at_most
 from benchmarks.rows import line_keys, make_order
@@ -32,8 +31,8 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     size = sizes[-1]
     with bench.worker() as worker, bench.worker(STOCK) as stock:
         drive = _Drive(bench, worker, stock, pk, key)
-        rounds = {size: asyncio.run(drive.same_viewer(size)) for size in sizes}
-        joined = None if bench.quick else asyncio.run(drive.joined(size))
+        rounds = {size: run_clients(drive.same_viewer(size)) for size in sizes}
+        joined = None if bench.quick else run_clients(drive.joined(size))
     most = rounds[size]
     what, against = f"One edit to {size} subscribers", "listen_to_channel on the Pub/Sub layer"
     yield Result(

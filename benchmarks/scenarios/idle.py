@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from benchmarks.client import Client, connected_to, session_at
+from benchmarks.client import Client, connected_to, run_clients, session_at
 from benchmarks.crowd import Crowd
 from benchmarks.measure import Plot, Result, at_most
 from benchmarks.rows import line_keys, make_order
@@ -22,9 +22,9 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     pk = make_order(LINES)
     (key,) = line_keys(pk, 1)
     with bench.worker() as worker:
-        ours = asyncio.run(_ours(worker, pk, key, many, settle))
+        ours = run_clients(_ours(worker, pk, key, many, settle))
     with bench.worker(STOCK) as worker:
-        theirs = asyncio.run(_theirs(worker, many, settle))
+        theirs = run_clients(_theirs(worker, many, settle))
     yield Result(
         what=f"{many:,} idle subscribers",
         against="idle listen_to_channel subscriptions",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +10,7 @@ from typing import Any
 import msgspec
 
 from benchmarks import documents
-from benchmarks.client import Editor, session_at
+from benchmarks.client import Editor, run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_most, in_turns, median
 from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import Bench
@@ -28,7 +27,7 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     lines = bench.count(10_000, 2_000)
     pk = make_order(lines)
     (key,) = line_keys(pk, 1)
-    (draft, saved), edited = asyncio.run(_drive(bench, pk, key))
+    (draft, saved), edited = run_clients(_drive(bench, pk, key))
     what = f"Reading 20 of {lines:,} children of a draft, ordered and filtered"
     yield Result(
         what=what,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from functools import partial
 
 from benchmarks import documents
-from benchmarks.client import session_at
+from benchmarks.client import run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_most, in_turns, median
 from benchmarks.rows import make_order
 from benchmarks.scenarios.reading_page import require_same_lines
@@ -20,7 +19,7 @@ LINES = 1_000
 
 def measure(bench: Bench) -> Iterator[Result | Plot]:
     """4 clients of one draft; and first reads, at a worker that has not seen the draft."""
-    (draft, saved), first = asyncio.run(_drive(bench, make_order(LINES)))
+    (draft, saved), first = run_clients(_drive(bench, make_order(LINES)))
     what = f"Reading a whole draft of {LINES:,} children"
     yield Result(
         what=what,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
-from benchmarks.client import make_editors, session_at
+from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_least, in_turns
 from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import Bench
@@ -18,7 +17,7 @@ CORES = 4
 def measure(bench: Bench) -> Iterator[Result | Plot]:
     """32 clients at one worker, and the same by halves at two: either way enough for each."""
     pk = make_order(LINES)
-    two, one = asyncio.run(_drive(bench, pk, line_keys(pk, CLIENTS)))
+    two, one = run_clients(_drive(bench, pk, line_keys(pk, CLIENTS)))
     has_room = bench.cores.count >= CORES
     yield Result(
         what="Two workers",
