@@ -2,7 +2,7 @@
 # make test    every test on SQLite, then those that need a database on PostgreSQL
 # make coverage  the same, slower, and which lines no test has run
 # make chaos   faults at random for some minutes (CHAOS_SECONDS, CHAOS_SEED)
-# make bench   measure against the targets, into docs/benchmarks.md (15 minutes)
+# make bench   measure against the targets, into docs/benchmarks.md (15 minutes, on Linux)
 # make bench-quick  the same in two minutes, to look at
 # make lint    ruff, mypy strict, the floors of the architecture
 # make format  what ruff can mend

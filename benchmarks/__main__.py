@@ -7,7 +7,9 @@ import os
 import sys
 import time
 import traceback
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from redis import Redis
@@ -30,36 +32,52 @@ def main() -> int:
     load_before = os.getloadavg()[0]
     begin = time.monotonic()
     end_on_sigterm()
-    results: list[Result] = []
-    plots: list[Plot] = []
-    failed: list[str] = []
-    with suppress(KeyboardInterrupt), servers(quick=given.quick) as bench:
-        for name, measure in scenarios(given.only).items():
-            start = time.monotonic()
-            try:
-                for found in measure(bench):
-                    if isinstance(found, Plot):
-                        plots.append(found)
-                    else:
-                        results.append(found)
-                        _say(f"{found.what}: {shown(found.ratio)} ({found.target or 'no target'})")
-            except Exception:  # noqa: BLE001 - the others are worth having
-                failed.append(name)
-                traceback.print_exc()
-            _say(f"==> {name} took {time.monotonic() - start:.0f} s")
-        setting = Setting(
-            command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
-            servers=_servers(bench),
-            minutes=(time.monotonic() - begin) / 60,
-            cores=bench.cores.count,
-            load_before=load_before,
-        )
-    print(terminal(results))  # noqa: T201 - this is a command
-    if failed:
-        _say(f"==> Failed, and nothing is written: {', '.join(failed)}")
-    elif out is not None:
-        _say(f"==> Written to {write(results, plots, setting, out)}")
-    return 1 if failed else 0
+    run = Run()
+    try:
+        with servers(quick=given.quick) as bench:
+            for name, measure in scenarios(given.only, quick=given.quick).items():
+                run.add(name, partial(measure, bench))
+            setting = Setting(
+                command=" ".join(["python -m benchmarks", *sys.argv[1:]]),
+                servers=_servers(bench),
+                minutes=(time.monotonic() - begin) / 60,
+                cores=bench.cores.count,
+                load_before=load_before,
+            )
+    except KeyboardInterrupt:
+        _say("==> Stopped")
+        return 130
+    print(terminal(run.results))  # noqa: T201 - this is a command
+    if run.failed:
+        _say(f"==> Failed, and nothing is written: {', '.join(run.failed)}")
+        return 1
+    if out is not None:
+        _say(f"==> Written to {write(run.results, run.plots, setting, out)}")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was measured up to now, and what could not be."""
+
+    results: list[Result] = field(default_factory=list)
+    plots: list[Plot] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def add(self, name: str, measure: Callable[[], Iterator[Result | Plot]]) -> None:
+        """Measure one scenario; where it fails, the others are worth having."""
+        start = time.monotonic()
+        try:
+            for found in measure():
+                if isinstance(found, Plot):
+                    self.plots.append(found)
+                else:
+                    self.results.append(found)
+                    _say(f"{found.what}: {shown(found.ratio)} ({found.target or 'no target'})")
+        except Exception:  # noqa: BLE001 - see above
+            self.failed.append(name)
+            traceback.print_exc()
+        _say(f"==> {name} took {time.monotonic() - start:.0f} s")
 
 
 def _servers(bench: Bench) -> list[str]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
+import uvloop
 
 from benchmarks import documents
 from benchmarks.servers import Worker
+
+T = TypeVar("T")
 
 _REFUSALS = (b'"message"', b'"code"')
 _REFUSED_TEXT = tuple(word.decode() for word in _REFUSALS)
@@ -79,6 +83,19 @@ class Client:
         return socket
 
 
+class Versioned(msgspec.Struct):
+    """What is looked at of a draft, and of the event that an edit has made."""
+
+    version: int
+
+
+class Edited(msgspec.Struct):
+    """What is looked at of an edit's payload."""
+
+    draft: Versioned
+    event: Versioned
+
+
 class Event(msgspec.Struct):
     """What is looked at of an event."""
 
@@ -90,6 +107,7 @@ class Data(msgspec.Struct):
     """What is looked at of the data."""
 
     event: Event | None = None
+    payload: Edited | None = None
 
 
 class Payload(msgspec.Struct):
@@ -103,6 +121,9 @@ class Message(msgspec.Struct):
 
     type: str
     payload: Payload | None = None
+
+
+_decode = msgspec.json.Decoder(Payload).decode
 
 
 class Socket:
@@ -129,11 +150,13 @@ class Socket:
             raise RefusedError(text[:1000])
         return self._decode(text)
 
-    async def run(self, document: str, **variables: Any) -> None:
-        """Run an operation that has one result, to its end."""
+    async def run(self, document: str, **variables: Any) -> Payload | None:
+        """Run an operation that has one result, to its end, and return that."""
         await self.start(document, **variables)
-        if (await self.receive()).type != "next" or (await self.receive()).type != "complete":
-            raise RefusedError(document)
+        result, end = await self.receive(), await self.receive()
+        if (result.type, end.type) != ("next", "complete"):
+            raise RefusedError(result, end)
+        return result.payload
 
     async def close(self) -> None:
         """Close it."""
@@ -149,13 +172,18 @@ class Editor:
     key: str
     over: Socket | None = None
 
-    async def edit(self) -> None:
-        """Give a field of the line another value."""
+    async def edit(self) -> int:
+        """Give a field of the line another value, and return the version that it made."""
         variables = {"draft": self.draft, "key": self.key, "note": str(next(_counter))}
         if self.over is None:
-            await self.client.post(documents.EDIT, **variables)
+            reply = await self.client.post(documents.EDIT, **variables)
+            payload: Payload | None = _decode(reply)
         else:
-            await self.over.run(documents.EDIT, **variables)
+            payload = await self.over.run(documents.EDIT, **variables)
+        edited = payload and payload.data and payload.data.payload
+        if not edited or edited.event.version != edited.draft.version:
+            raise RefusedError(payload)
+        return edited.event.version
 
     def at(self, worker: Worker) -> Editor:
         """Return the same editor at another worker."""
@@ -169,6 +197,12 @@ class Editor:
 async def make_editors(client: Client, pk: int, keys: list[str]) -> list[Editor]:
     """Open a draft of an order for each of some lines."""
     return [Editor(client=client, draft=await client.open(pk), key=key) for key in keys]
+
+
+def run_clients(clients: Coroutine[Any, Any, T]) -> T:
+    """Run what clients do, on the same event loop as the workers'."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(clients)
 
 
 @asynccontextmanager

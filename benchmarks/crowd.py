@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.client import Client, Socket
+from benchmarks import documents
+from benchmarks.client import Client, Editor, RefusedError, Socket
 from benchmarks.measure import percentile
 from benchmarks.servers import Worker
 
@@ -63,9 +64,11 @@ class Deliveries:
 class Crowd:
     """Some sockets that watch one draft, and who edits it; one hears of a version once."""
 
-    def __init__(self, worker: Worker, edit: Edit) -> None:
-        """Take the way to edit the draft, which is at version 0."""
+    def __init__(self, worker: Worker, document: str, draft: str, edit: Edit) -> None:
+        """Take what is watched, and the way to edit it; the draft is at version 0."""
         self._worker = worker
+        self._document = document
+        self._draft = draft
         self._edit = edit
         self._sockets: list[Socket] = []
         self._listening: list[asyncio.Task[None]] = []
@@ -76,25 +79,48 @@ class Crowd:
         self._last = 0.0
         self._room = asyncio.Semaphore(WINDOW)
 
-    async def gather(self, clients: Sequence[Client], document: str, draft: str) -> None:
-        """Let each client watch the draft, and return when each has heard of an edit."""
+    @classmethod
+    def of_draft(cls, client: Client, draft: str, key: str) -> Crowd:
+        """Return a crowd at the engine, without anybody in it."""
+        editor = Editor(client=client, draft=draft, key=key)
+
+        async def edit(version: int) -> None:
+            made = await editor.edit()
+            if made != version:
+                raise RefusedError(made, version)
+
+        return cls(client.worker, documents.WATCH, draft, edit)
+
+    @classmethod
+    def of_stock(cls, client: Client, draft: str) -> Crowd:
+        """Return a crowd at the stock service, without anybody in it."""
+
+        async def edit(version: int) -> None:
+            given = {"draft": draft, "version": version, "key": "OrderLine:1"}
+            await client.post(documents.STOCK_EDIT, note=str(version), **given)
+
+        return cls(client.worker, documents.STOCK_WATCH, draft, edit)
+
+    async def gather(self, clients: Sequence[Client]) -> None:
+        """Let more clients watch the draft, and return when all have heard of an edit."""
         for first in range(0, len(clients), _AT_ONCE):
             some = clients[first : first + _AT_ONCE]
-            self._sockets += await asyncio.gather(*(client.socket() for client in some))
-        for socket in self._sockets:
-            await socket.start(document, draft=draft)
-        self._listening = [asyncio.create_task(self._listen(each)) for each in self._sockets]
+            sockets = await asyncio.gather(*(client.socket() for client in some))
+            for socket in sockets:
+                await socket.start(self._document, draft=self._draft)
+            self._listening += [asyncio.create_task(self._listen(each)) for each in sockets]
+            self._sockets += sockets
         async with asyncio.timeout(120):
             while not await self._has_reached_all():
                 pass
 
     async def drive(self, seconds: float) -> Deliveries:
-        """Edit for so long, one request after the other, and wait until all have heard of it."""
+        """Edit for so long, and once at least, and wait until all have heard of it."""
         self._latencies.clear()
         first, begin = self._version, time.perf_counter()
         computed, clients = self._worker.cpu, time.process_time()
         try:
-            while time.perf_counter() < begin + seconds:
+            while self._version == first or time.perf_counter() < begin + seconds:
                 await self._make_room()
                 await self._send()
             for _ in range(WINDOW):

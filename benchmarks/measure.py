@@ -127,42 +127,41 @@ async def closed_loop(clients: Sequence[Request], *, seconds: float, least: int 
     return Load(count=len(latencies), seconds=elapsed, latencies=sorted(latencies))
 
 
-async def in_turns(
-    sides: Mapping[str, Sequence[Request]],
+async def in_turns(  # noqa: PLR0913 - a measurement, said whole
+    ours: Sequence[Request],
+    theirs: Sequence[Request],
     *,
     rounds: int,
     seconds: float,
     least: int = 1,
-    meters: Mapping[str, Meter] | None = None,
-) -> dict[str, Load]:
-    """Drive each side in turns, `rounds` times after one to warm up; returns each median round."""
-    meters = meters or {}
-    loads: dict[str, list[Load]] = {name: [] for name in sides}
-    spent: dict[str, dict[str, float]] = {name: defaultdict(float) for name in sides}
-    for turn in range(rounds + 1):
-        for name, clients in sides.items():
-            if turn == 0:
-                await closed_loop(clients, seconds=seconds / 2, least=least)
-                continue
-            meter = meters.get(name, dict)
+    meters: tuple[Meter, Meter] = (dict, dict),
+) -> tuple[Load, Load]:
+    """Drive both in turns, `rounds` times after one to warm up.
+
+    Returns the two loads of the turn whose ratio is the median: what else the machine did then
+    was much the same for both.
+    """
+    sides = tuple(zip((ours, theirs), meters, strict=True))
+    for clients, _ in sides:
+        await closed_loop(clients, seconds=seconds / 2, least=least)
+    turns: list[tuple[Load, ...]] = []
+    spent: list[dict[str, float]] = [defaultdict(float) for _ in sides]
+    for _ in range(rounds):
+        loads = []
+        for (clients, meter), sums in zip(sides, spent, strict=True):
             before = meter()
-            loads[name].append(await closed_loop(clients, seconds=seconds, least=least))
-            after = meter()
-            for what, value in after.items():
-                spent[name][what] += value - before[what]
-    return {name: _of_all(loads[name], spent[name]) for name in sides}
-
-
-def _of_all(loads: Sequence[Load], spent: Mapping[str, float]) -> Load:
-    """Return the median round with what each request of all rounds has cost."""
-    count = sum(load.count for load in loads)
-    return replace(median_load(loads), each={what: spent[what] / count for what in spent})
-
-
-def median_load(loads: Sequence[Load]) -> Load:
-    """Return the load whose rate is the median, of two the slower."""
-    ordered = sorted(loads, key=lambda load: load.rate)
-    return ordered[(len(ordered) - 1) // 2]
+            loads.append(await closed_loop(clients, seconds=seconds, least=least))
+            for what, value in meter().items():
+                sums[what] += value - before[what]
+        turns.append(tuple(loads))
+    turns.sort(key=lambda turn: turn[0].rate / turn[1].rate)
+    middle = turns[(len(turns) - 1) // 2]
+    counts = [sum(turn[at].count for turn in turns) for at in range(len(sides))]
+    first, second = (
+        replace(load, each={what: value / count for what, value in sums.items()})
+        for load, sums, count in zip(middle, spent, counts, strict=True)
+    )
+    return first, second
 
 
 def median(values: Sequence[float]) -> float:

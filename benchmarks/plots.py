@@ -19,6 +19,8 @@ def draw(plot: Plot, folder: Path) -> Path:
         title=plot.title,
         x_title=plot.x_title,
         y_title=plot.y_title,
+        y_labels=_steps(plot),
+        stroke_style={"width": 2},
         x_labels=[f"{x:,}" for x in plot.x],
         legend_at_bottom=True,
         legend_at_bottom_columns=1,
@@ -38,3 +40,12 @@ def draw(plot: Plot, folder: Path) -> Path:
     path = folder / f"{plot.name}.svg"
     path.write_text(svg.strip() + "\n", encoding="utf-8")
     return path
+
+
+def _steps(plot: Plot) -> list[int]:
+    """Return 1, 2 and 5 times the powers of ten, from below all values to above them."""
+    values = [value for curve in plot.curves.values() for value in curve if value]
+    steps = [times * 10**power for power in range(9) for times in (1, 2, 5)]
+    first = max((at for at, step in enumerate(steps) if step <= min(values)), default=0)
+    last = next(at for at, step in enumerate(steps) if step >= max(values))
+    return steps[first : last + 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import TypeAlias
 
@@ -29,7 +29,12 @@ NAMES = (
 )
 
 
-def scenarios(only: list[str]) -> Mapping[str, Scenario]:
+THOROUGH = ("cost",)
+"""Left out of a quick run, unless it is named."""
+
+
+def scenarios(only: Sequence[str], *, quick: bool) -> Mapping[str, Scenario]:
     """Return those that are named, or all, in their order; imported now: apps load first."""
-    names = [name for name in NAMES if not only or name in only]
+    chosen = only or [name for name in NAMES if not (quick and name in THOROUGH)]
+    names = [name for name in NAMES if name in chosen]
     return {name: import_module(f"{__name__}.{name}").measure for name in names}

@@ -13,23 +13,22 @@ from benchmarks.orders.models import Invoice, InvoiceLine, Order, OrderLine
 from benchmarks.rows import line_values, root_values
 from benchmarks.servers import Bench
 
-LINES = 5_000
-
 
 def measure(bench: Bench) -> Iterator[Result | Plot]:
     """Both in one process, in turns; each time another cluster, which is staged before."""
-    ours, theirs = _times(bench, "Order", _bulk_create, bench.count(3, 1))
+    lines = bench.count(5_000, 1_000)
+    ours, theirs = _times(bench, "Order", _bulk_create, lines, bench.count(3, 1))
     yield Result(
-        what=f"A commit of a new cluster of {LINES:,} children",
+        what=f"A commit of a new cluster of {lines:,} children",
         against="bulk_create in one transaction",
         ours=ours,
         theirs=theirs,
         unit="ms",
         target=at_most(2),
     )
-    ours, theirs = _times(bench, "Invoice", _save_each, bench.count(2, 1))
+    ours, theirs = _times(bench, "Invoice", _save_each, lines, bench.count(2, 1))
     yield Result(
-        what=f"A commit of a new cluster of {LINES:,} children that have a save() of their own",
+        what=f"A commit of a new cluster of {lines:,} children that have a save() of their own",
         against="save() of each in one transaction",
         ours=ours,
         theirs=theirs,
@@ -38,16 +37,18 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     )
 
 
-def _times(bench: Bench, name: str, save: Callable[[], object], rounds: int) -> tuple[float, float]:
+def _times(
+    bench: Bench, name: str, save: Callable[[int], object], lines: int, rounds: int
+) -> tuple[float, float]:
     async def drive() -> tuple[list[float], list[float]]:
         ours: list[float] = []
         theirs: list[float] = []
         before = await sync_to_async(_count)(name)
         for _ in range(rounds):
-            theirs.append(await timed_sync(save))
-            draft = await stage_new(name, LINES)
+            theirs.append(await timed_sync(lambda: save(lines)))
+            draft = await stage_new(name, lines)
             ours.append(await timed(lambda: commit_draft(name, draft)))  # noqa: B023 - at once
-        if await sync_to_async(_count)(name) != before + 2 * rounds * LINES:
+        if await sync_to_async(_count)(name) != before + 2 * rounds * lines:
             raise RuntimeError("Not all was saved.")
         return ours, theirs
 
@@ -59,22 +60,22 @@ def _count(name: str) -> int:
     return OrderLine.objects.count() if name == "Order" else InvoiceLine.objects.count()
 
 
-def _bulk_create() -> None:
+def _bulk_create(count: int) -> None:
     order = Order(**root_values())
     lines = [
         OrderLine(order=order, sort_order=place, **values)
-        for place, values in enumerate(line_values(LINES))
+        for place, values in enumerate(line_values(count))
     ]
     with transaction.atomic():
         order.save()
         OrderLine.objects.bulk_create(lines)
 
 
-def _save_each() -> None:
+def _save_each(count: int) -> None:
     invoice = Invoice(**root_values())
     lines = [
         InvoiceLine(invoice=invoice, sort_order=place, **values)
-        for place, values in enumerate(line_values(LINES))
+        for place, values in enumerate(line_values(count))
     ]
     with transaction.atomic():
         invoice.save()

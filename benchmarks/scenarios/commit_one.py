@@ -25,7 +25,7 @@ FEW = 10
 
 def measure(bench: Bench) -> Iterator[Result | Plot]:
     """Both in one process, in turns; the cluster is loaded, and the draft open, before."""
-    lines = bench.count(5_000, 1_000)
+    lines = bench.count(5_000, 500)
     pks = {count: make_order(count) for count in (lines, FEW)}
     keys = {count: line_keys(pk, 1)[0] for count, pk in pks.items()}
 

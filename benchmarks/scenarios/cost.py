@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 
 from asgiref.sync import sync_to_async
 
-from benchmarks.client import Editor, session_at
+from benchmarks.client import Editor, run_clients, session_at
 from benchmarks.inprocess import commit_draft, edit_line, open_draft, run, timed, timed_sync
 from benchmarks.measure import Plot, Result, median
 from benchmarks.rows import line_keys, make_order
@@ -51,7 +50,7 @@ def _over_http(bench: Bench, lines: int) -> dict[str, float]:
                     costs[name] = await _median(send, times if lines < MOST_SAVED_WHOLE else 3)
                 return costs
 
-    return asyncio.run(drive())
+    return run_clients(drive())
 
 
 def _in_process(bench: Bench, lines: int) -> dict[str, float]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
-from benchmarks.client import make_editors, session_at
+from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_least, in_turns
 from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import Bench
@@ -18,8 +17,7 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     """16 clients, each with a draft of its own of an order of 100 lines."""
     pk = make_order(LINES)
     keys = line_keys(pk, CLIENTS)
-    loads = asyncio.run(_drive(bench, pk, keys))
-    edit, ping = loads["edit"], loads["ping"]
+    edit, ping = run_clients(_drive(bench, pk, keys))
     yield Result(
         what="One edit over HTTP",
         against="a trivial field through the same server",
@@ -32,16 +30,13 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     )
 
 
-async def _drive(bench: Bench, pk: int, keys: list[str]) -> dict[str, Load]:
+async def _drive(bench: Bench, pk: int, keys: list[str]) -> tuple[Load, Load]:
     with bench.worker() as worker:
         async with session_at(worker) as client:
             editors = await make_editors(client, pk, keys)
             return await in_turns(
-                {
-                    "edit": [editor.edit for editor in editors],
-                    "ping": [client.ping for _ in editors],
-                },
-                rounds=bench.count(5, 2),
-                seconds=bench.pick(2.5, 1),
-                meters={"edit": worker.meter, "ping": worker.meter},
+                [editor.edit for editor in editors],
+                [client.ping for _ in editors],
+                **bench.turns,
+                meters=(worker.meter, worker.meter),
             )

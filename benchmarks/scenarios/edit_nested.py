@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
 from benchmarks import documents
-from benchmarks.client import Client, make_editors, session_at
+from benchmarks.client import Client, make_editors, run_clients, session_at
 from benchmarks.measure import Load, Plot, Request, Result, at_least, in_turns
 from benchmarks.orders.models import PlainOrder
 from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import Bench
 
-CLIENTS = 4
-TARGETS = {100: 5, 1_000: 50}
+# How many children, the target, and how many clients.
+SIZES = ((100, 5, 4), (1_000, 50, 2))
 
 
 def measure(bench: Bench) -> Iterator[Result | Plot]:
-    """4 clients with a draft of their own each; and with a form of an order of their own each."""
-    for lines, target in TARGETS.items():
-        orders = [make_order(lines) for _ in range(CLIENTS)]
+    """Clients with a draft of their own each; and with a form of an order of their own each."""
+    for lines, target, clients in SIZES:
+        orders = [make_order(lines) for _ in range(clients)]
         forms = [form(pk) for pk in orders]
-        keys = line_keys(orders[0], CLIENTS)
-        loads = asyncio.run(_drive(bench, orders[0], keys, forms))
-        edit, update = loads["edit"], loads["update"]
+        keys = line_keys(orders[0], clients)
+        edit, update = run_clients(_drive(bench, orders[0], keys, forms))
+        if [form(pk) for pk in orders] != forms:
+            raise RuntimeError("The nested update did not save what it was sent.")
         yield Result(
             what=f"One edit among {lines:,} children",
             against="a strawberry-django nested update mutation",
@@ -39,17 +39,15 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
 
 async def _drive(
     bench: Bench, pk: int, keys: list[str], forms: list[dict[str, Any]]
-) -> dict[str, Load]:
+) -> tuple[Load, Load]:
     with bench.worker() as worker:
         async with session_at(worker) as client:
             editors = await make_editors(client, pk, keys)
             return await in_turns(
-                {
-                    "edit": [editor.edit for editor in editors],
-                    "update": [sent_form(client, each) for each in forms],
-                },
-                rounds=bench.count(3, 1),
-                seconds=bench.pick(2, 1),
+                [editor.edit for editor in editors],
+                [sent_form(client, each) for each in forms],
+                rounds=bench.count(5, 1),
+                seconds=bench.count(2, 1),
             )
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks.client import make_editors, session_at
+from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_least, at_most, in_turns
 from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import Bench, Worker
@@ -16,12 +15,10 @@ SMALL = 10
 
 def measure(bench: Bench) -> Iterator[Result | Plot]:
     """8 clients, each with a draft of its own; a worker for each size, which opened none."""
-    sizes = (SMALL, bench.count(10_000, 2_000))
-    orders = {lines: make_order(lines) for lines in sizes}
-    keys = {lines: line_keys(pk, CLIENTS) for lines, pk in orders.items()}
-    loads, resident = asyncio.run(_drive(bench, orders, keys))
-    small, large = (loads[str(lines)] for lines in sizes)
-    what, against = f"An edit among {sizes[1]:,} children", f"among {sizes[0]}"
+    lines = bench.count(10_000, 1_000)
+    orders = [(pk, line_keys(pk, CLIENTS)) for pk in (make_order(lines), make_order(SMALL))]
+    (large, small), resident = run_clients(_drive(bench, orders))
+    what, against = f"An edit among {lines:,} children", f"among {SMALL}"
     yield Result(
         what=what,
         against=against,
@@ -43,8 +40,8 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     yield Result(
         what=f"{what}: memory of the worker after it",
         against=against,
-        ours=resident[sizes[1]] / 2**20,
-        theirs=resident[sizes[0]] / 2**20,
+        ours=resident[0] / 2**20,
+        theirs=resident[1] / 2**20,
         unit="MiB",
         target=at_most(1.1),
         note=f"grows by {large.each['resident']:,.0f} bytes an edit against "
@@ -53,24 +50,19 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
 
 
 async def _drive(
-    bench: Bench, orders: Mapping[int, int], keys: Mapping[int, list[str]]
-) -> tuple[dict[str, Load], dict[int, int]]:
+    bench: Bench, orders: Sequence[tuple[int, list[str]]]
+) -> tuple[tuple[Load, Load], list[int]]:
     with bench.worker() as opener, bench.worker() as first, bench.worker() as second:
-        workers = dict(zip(orders, (first, second), strict=True))
+        workers = (first, second)
         async with session_at(opener) as client:
-            editors = {
-                lines: await make_editors(client, pk, keys[lines]) for lines, pk in orders.items()
-            }
-            loads = await in_turns(
-                {
-                    str(lines): [each.at(workers[lines]).edit for each in editors[lines]]
-                    for lines in orders
-                },
-                rounds=bench.count(5, 2),
-                seconds=bench.pick(2.5, 1),
-                meters={str(lines): _meter(bench, workers[lines]) for lines in orders},
-            )
-        return loads, {lines: worker.resident for lines, worker in workers.items()}
+            editors = [await make_editors(client, pk, keys) for pk, keys in orders]
+            edits = [
+                [editor.at(worker).edit for editor in some]
+                for worker, some in zip(workers, editors, strict=True)
+            ]
+            meters = (_meter(bench, first), _meter(bench, second))
+            loads = await in_turns(*edits, **bench.turns, meters=meters)
+        return loads, [worker.resident for worker in workers]
 
 
 def _meter(bench: Bench, worker: Worker) -> Callable[[], dict[str, float]]:

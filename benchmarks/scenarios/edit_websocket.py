@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 
-from benchmarks.client import make_editors, session_at
+from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.inprocess import edit_line, open_draft
 from benchmarks.measure import Load, Plot, Request, Result, at_least, in_turns
 from benchmarks.orders.schema import schema
@@ -23,8 +22,7 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     """16 sockets, each with a draft of its own of an order of 100 lines; 16 callers of Redis."""
     pk = make_order(LINES)
     keys = line_keys(pk, CLIENTS)
-    loads = asyncio.run(_drive(bench, pk, keys))
-    edit, script = loads["edit"], loads["script"]
+    edit, script = run_clients(_drive(bench, pk, keys))
     yield Result(
         what="One edit over WebSocket",
         against="EVALSHA of the same script, one Python client",
@@ -37,17 +35,17 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     )
 
 
-async def _drive(bench: Bench, pk: int, keys: list[str]) -> dict[str, Load]:
+async def _drive(bench: Bench, pk: int, keys: list[str]) -> tuple[Load, Load]:
     with bench.worker() as worker:
         async with session_at(worker) as client, Redis.from_url(bench.redis_url) as redis:
             editors = [await each.on_socket() for each in await make_editors(client, pk, keys)]
             calls = [await _recorded(redis, pk, key) for key in keys]
             await schema.engine.aclose()
             return await in_turns(
-                {"edit": [editor.edit for editor in editors], "script": calls},
-                rounds=bench.count(5, 2),
-                seconds=bench.pick(2.5, 1),
-                meters={"edit": worker.meter},
+                [editor.edit for editor in editors],
+                calls,
+                **bench.turns,
+                meters=(worker.meter, dict),
             )
 
 

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from benchmarks import documents
-from benchmarks.client import Client, Socket, connected_to, session_at
+from benchmarks.client import Client, connected_to, run_clients, session_at
+from benchmarks.crowd import Crowd
 from benchmarks.measure import Plot, Result, at_most
-from benchmarks.rows import make_order
+from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import STOCK, Bench, Worker
 
 FEW = 50
 LINES = 100
-SETTLE_SECONDS = 5.0
-"""Several beats of presence, so that all are known to be there."""
-_AT_ONCE = 50
 
 
 def measure(bench: Bench) -> Iterator[Result | Plot]:
     """A worker with 50 subscribers, for what the first ones load, and then with so many more."""
-    many = bench.count(1_000, 300)
+    many = bench.count(1_000, 200)
+    settle = bench.count(6, 2)  # seconds: a beat of presence
+    pk = make_order(LINES)
+    (key,) = line_keys(pk, 1)
     with bench.worker() as worker:
-        ours = asyncio.run(_ours(worker, make_order(LINES), many))
+        ours = run_clients(_ours(worker, pk, key, many, settle))
     with bench.worker(STOCK) as worker:
-        theirs = asyncio.run(_theirs(worker, many))
+        theirs = run_clients(_theirs(worker, many, settle))
     yield Result(
         what=f"{many:,} idle subscribers",
         against="idle listen_to_channel subscriptions",
@@ -35,32 +35,26 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     )
 
 
-async def _ours(worker: Worker, pk: int, many: int) -> float:
+async def _ours(worker: Worker, pk: int, key: str, many: int, settle: int) -> float:
     async with session_at(worker) as client:
-        return await _grown(worker, client, documents.WATCH, await client.open(pk), many)
+        crowd = Crowd.of_draft(client, await client.open(pk), key)
+        return await _grown(worker, crowd, client, many, settle)
 
 
-async def _theirs(worker: Worker, many: int) -> float:
+async def _theirs(worker: Worker, many: int, settle: int) -> float:
     async with connected_to(worker) as client:
-        return await _grown(worker, client, documents.STOCK_WATCH, "stock", many)
+        return await _grown(worker, Crowd.of_stock(client, "stock"), client, many, settle)
 
 
-async def _grown(worker: Worker, client: Client, document: str, draft: str, many: int) -> float:
+async def _grown(worker: Worker, crowd: Crowd, client: Client, many: int, settle: int) -> float:
     """Return how many bytes more the worker holds for each of so many more subscribers."""
-    first = await _subscribed(client, document, draft, FEW)
-    await asyncio.sleep(SETTLE_SECONDS)
+    await crowd.gather([client] * FEW)
+    await asyncio.sleep(settle)
     before = worker.resident
-    rest = await _subscribed(client, document, draft, many)
-    await asyncio.sleep(SETTLE_SECONDS)
+    await crowd.gather([client] * many)
+    await asyncio.sleep(settle)
     after = worker.resident
-    await asyncio.gather(*(socket.close() for socket in [*first, *rest]))
+    if (await crowd.drive(0)).share < 100:
+        raise RuntimeError("Not all were there to the end.")
+    await crowd.leave()
     return (after - before) / many
-
-
-async def _subscribed(client: Client, document: str, draft: str, count: int) -> Sequence[Socket]:
-    sockets: list[Socket] = []
-    for _ in range(0, count, _AT_ONCE):
-        some = await asyncio.gather(*(client.socket() for _ in range(_AT_ONCE)))
-        await asyncio.gather(*(socket.start(document, draft=draft) for socket in some))
-        sockets += some
-    return sockets

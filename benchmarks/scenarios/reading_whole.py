@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from functools import partial
 
 from benchmarks import documents
-from benchmarks.client import session_at
+from benchmarks.client import run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_most, in_turns, median
 from benchmarks.rows import make_order
+from benchmarks.scenarios.reading_page import require_same_lines
 from benchmarks.servers import Bench
 
 CLIENTS = 4
@@ -19,8 +19,7 @@ LINES = 1_000
 
 def measure(bench: Bench) -> Iterator[Result | Plot]:
     """4 clients of one draft; and first reads, at a worker that has not seen the draft."""
-    loads, first = asyncio.run(_drive(bench, make_order(LINES)))
-    draft, saved = loads["draft"], loads["saved"]
+    (draft, saved), first = run_clients(_drive(bench, make_order(LINES)))
     what = f"Reading a whole draft of {LINES:,} children"
     yield Result(
         what=what,
@@ -35,36 +34,32 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     yield Result(
         what=f"{what}, at a worker that has not seen it",
         against="the saved cluster, one client",
-        ours=median(first["draft"]) * 1e3,
-        theirs=median(first["saved"]) * 1e3,
+        ours=median(first[0]) * 1e3,
+        theirs=median(first[1]) * 1e3,
         unit="ms",
     )
 
 
-async def _drive(bench: Bench, pk: int) -> tuple[dict[str, Load], dict[str, list[float]]]:
+async def _drive(
+    bench: Bench, pk: int
+) -> tuple[tuple[Load, Load], tuple[list[float], list[float]]]:
     with bench.worker() as opener, bench.worker() as worker:
         async with session_at(opener) as other:
             client = other.at(worker)
-            draft = await other.open(pk)
             read_saved = partial(client.post, documents.SAVED_WHOLE, id=str(pk))
-            read_draft = partial(client.post, documents.DRAFT_WHOLE)
+            read_draft = partial(client.post, documents.DRAFT_WHOLE, id=await other.open(pk))
+            require_same_lines(await read_draft(), await read_saved())
             loads = await in_turns(
-                {
-                    "draft": [partial(read_draft, id=draft)] * CLIENTS,
-                    "saved": [read_saved] * CLIENTS,
-                },
-                rounds=bench.count(5, 2),
-                seconds=bench.pick(2.5, 1),
-                meters={"draft": worker.meter, "saved": worker.meter},
+                [read_draft] * CLIENTS,
+                [read_saved] * CLIENTS,
+                **bench.turns,
+                meters=(worker.meter, worker.meter),
             )
-            first: dict[str, list[float]] = {"draft": [], "saved": []}
+            first: tuple[list[float], list[float]] = ([], [])
             for _ in range(bench.count(10, 3)):
-                draft = await other.open(pk)
-                for name, read in {
-                    "draft": partial(read_draft, id=draft),
-                    "saved": read_saved,
-                }.items():
+                unseen = partial(client.post, documents.DRAFT_WHOLE, id=await other.open(pk))
+                for read, spent in zip((unseen, read_saved), first, strict=True):
                     start = time.perf_counter()
                     await read()
-                    first[name].append(time.perf_counter() - start)
+                    spent.append(time.perf_counter() - start)
             return loads, first

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 
-from benchmarks.client import make_editors, session_at
+from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.measure import Load, Plot, Result, at_least, in_turns
 from benchmarks.rows import line_keys, make_order
 from benchmarks.servers import Bench
 
-CLIENTS = 16
+CLIENTS = 32
 LINES = 100
 CORES = 4
 
 
 def measure(bench: Bench) -> Iterator[Result | Plot]:
-    """16 clients at one worker, and the same by halves at two; a worker has a core of its own."""
+    """32 clients at one worker, and the same by halves at two: either way enough for each."""
     pk = make_order(LINES)
-    loads = asyncio.run(_drive(bench, pk, line_keys(pk, CLIENTS)))
-    one, two = loads["one"], loads["two"]
+    two, one = run_clients(_drive(bench, pk, line_keys(pk, CLIENTS)))
     has_room = bench.cores.count >= CORES
     yield Result(
         what="Two workers",
@@ -43,7 +41,7 @@ def measure(bench: Bench) -> Iterator[Result | Plot]:
     )
 
 
-async def _drive(bench: Bench, pk: int, keys: list[str]) -> dict[str, Load]:
+async def _drive(bench: Bench, pk: int, keys: list[str]) -> tuple[Load, Load]:
     second_core = frozenset({min(bench.cores.rest)})
     with bench.worker() as first, bench.worker(cores=second_core) as second:
         async with session_at(first) as client:
@@ -53,11 +51,8 @@ async def _drive(bench: Bench, pk: int, keys: list[str]) -> dict[str, Load]:
                 for editor, worker in zip(editors, [first, second] * CLIENTS, strict=False)
             ]
             return await in_turns(
-                {
-                    "one": [editor.edit for editor in editors],
-                    "two": [editor.edit for editor in halves],
-                },
-                rounds=bench.count(5, 2),
-                seconds=bench.pick(2.5, 1),
-                meters={"one": first.meter, "two": lambda: {"cpu": first.cpu + second.cpu}},
+                [editor.edit for editor in halves],
+                [editor.edit for editor in editors],
+                **bench.turns,
+                meters=(lambda: {"cpu": first.cpu + second.cpu}, first.meter),
             )
