@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from gql_cluster.domain.node import Node
@@ -43,3 +45,13 @@ class Batch:
                     fields=dict(zip(self.names, row[AHEAD:width], strict=True)),
                     sets={n: tuple(m) for n, m in zip(self.sets, row[width:], strict=True)},
                 )
+
+
+def nodes_of(batches: Iterable[Batch]) -> Iterator[Node]:
+    """Yield all nodes, parents first, and siblings in order, of whatever types they are."""
+    places: dict[tuple[str, str], list[Batch]] = defaultdict(list)
+    for batch in batches:
+        places[batch.parent, batch.relation].append(batch)
+    for alike in places.values():
+        nodes = [node for batch in alike for node in batch.nodes()]
+        yield from nodes if len(alike) == 1 else sorted(nodes, key=attrgetter("rank"))

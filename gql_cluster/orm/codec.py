@@ -99,6 +99,15 @@ def decode(field: AnyField, value: Json) -> Any:
     return field.to_python(value)
 
 
+@cache
+def decoder(field: AnyField) -> Callable[[Json], Any]:
+    """Return `decode` for one field, but for None."""
+    of = value_field(field)
+    if custom(of) or isinstance(of, JSONField | BinaryField) or items_of(of) is not None:
+        return lambda value: decode(of, value)
+    return of.to_python
+
+
 def parse(field: AnyField, text: str) -> Json:
     """Return a value that a client sent as text, such as a primary key; None where it is none.
 

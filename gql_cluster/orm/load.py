@@ -10,7 +10,7 @@ from django.db import router, transaction
 from django.db.models import Model, QuerySet
 from modelcluster.utils import sort_by_fields
 
-from gql_cluster.domain.batch import Batch
+from gql_cluster.domain.batch import Batch, nodes_of
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.orm.codec import column_encoder, decode, parse, pk_field
@@ -33,7 +33,7 @@ def load(cluster: Cluster, pk: Json) -> list[Node] | None:
     if found is None:
         return None
     root, batches = found
-    return [root, *(node for batch in batches for node in batch.nodes())]
+    return [root, *nodes_of(batches)]
 
 
 def load_batches(cluster: Cluster, pk: Json) -> tuple[Node, list[Batch]] | None:
@@ -54,10 +54,8 @@ def load_batches(cluster: Cluster, pk: Json) -> tuple[Node, list[Batch]] | None:
 def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
     """Yield the saved nodes below a saved node."""
     model = cluster.models[node.type]
-    for batch in _Loader(cluster, using, node.pk).below(
-        {node.type: {node.pk: node.key}}, model, ""
-    ):
-        yield from batch.nodes()
+    loader = _Loader(cluster, using, node.pk)
+    return nodes_of(loader.below({node.type: {node.pk: node.key}}, model, ""))
 
 
 class _Loader:

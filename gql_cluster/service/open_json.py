@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from asgiref.sync import sync_to_async
 
 from gql_cluster.domain.apply import apply
+from gql_cluster.domain.batch import nodes_of
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import LimitExceededError
 from gql_cluster.domain.needs import needs
@@ -46,7 +47,7 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
         new = await sync_to_async(read_new)(cluster, data)
         return await open_read(engine, caller, cluster, new)
     top, batches = found
-    nodes = [top, *(node for batch in batches for node in batch.nodes())]
+    nodes = [top, *nodes_of(batches)]
     changes = await sync_to_async(read_saved)(cluster, data, nodes)
 
     def applied_to(tree: Tree, version: int, tail: int) -> Applied:
