@@ -16,6 +16,7 @@ from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Siblings, Want, leave
 
 _KEPT_ENTRIES = 256
+_SPARE_ENTRIES = 64
 
 
 class NotLoadedError(LookupError):
@@ -26,7 +27,8 @@ class Copy:
     """What a worker knows of one draft, at the newest version that it has heard of.
 
     It is changed only between two awaits, so every reader sees one version. The last 256
-    entries are kept, and as many more as a `Snapshot` needs that somebody still holds.
+    entries are kept, some more until it is time to look who needs them, and as many as a `Snapshot`
+    needs that somebody still holds.
     """
 
     def __init__(self, draft: Draft) -> None:
@@ -102,7 +104,7 @@ class Copy:
         self.draft = draft
         if entry.keys:
             self.settle(entry.keys)
-        if len(self._entries) > _KEPT_ENTRIES:
+        if len(self._entries) > _KEPT_ENTRIES + _SPARE_ENTRIES:
             self._trim()
 
     def settle(self, keys: Mapping[str, Json]) -> None:

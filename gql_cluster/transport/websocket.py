@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import ThreadSensitiveContext
+from channels.consumer import get_handler_name
 from channels.routing import URLRouter
 from channels.security.websocket import OriginValidator
 from channels.sessions import CookieMiddleware
@@ -39,6 +40,14 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
     # No layer: what a socket hears of comes from the hub, and opening and closing one must not
     # wait for Redis.
     channel_layer_alias = ""
+
+    async def dispatch(self, message: Any) -> None:
+        """Take what the server says.
+
+        Channels would have a thread look for old database connections each time; a socket that
+        has none needs no thread, and what it has is given back when a message is sent.
+        """
+        await getattr(self, get_handler_name(message))(message)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take a message; one that is not of the protocol's shape closes the socket with 4400.
