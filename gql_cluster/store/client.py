@@ -6,7 +6,7 @@ import asyncio
 import builtins
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -81,8 +81,7 @@ def make_client(
     return Redis.from_pool(pool)
 
 
-@lru_cache
-def _packed(connection_class: Any) -> type[AbstractConnection]:
+def _packed(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
     """Return the class of connections that packs what is sent by hiredis.
 
     redis-py reads by hiredis and writes in Python, which takes longer than all else of a call with
