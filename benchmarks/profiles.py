@@ -7,11 +7,9 @@ import pstats
 import re
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks import documents
 from benchmarks.client import make_editors, run_clients, session_at
 from benchmarks.crowd import Crowd
 from benchmarks.measure import closed_loop
@@ -36,17 +34,12 @@ async def edits(worker: Worker, pk: int, key: str) -> int:
 
 async def deliveries(worker: Worker, pk: int, key: str) -> int:
     """Edit a draft that many watch as one viewer; returns how many events they got."""
-    async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(session_at(worker))
-        draft = await client.open(pk)
-
-        async def edit(version: int) -> None:
-            await client.post(documents.EDIT, draft=draft, key=key, note=str(version))
-
-        crowd = Crowd(worker, draft, edit)
-        stack.push_async_callback(crowd.leave)
-        await crowd.gather([client] * WATCHERS, documents.WATCH, draft)
-        return len((await crowd.drive(SECONDS)).latencies)
+    async with session_at(worker) as client:
+        crowd = Crowd.of_draft(client, await client.open(pk), key)
+        await crowd.gather([client] * WATCHERS)
+        heard = await crowd.drive(SECONDS)
+        await crowd.leave()
+    return len(heard.latencies)
 
 
 DRIVES: dict[str, Drive] = {"edit": edits, "delivery": deliveries}
