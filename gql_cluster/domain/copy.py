@@ -107,7 +107,7 @@ class Copy:
         self.saved = {**self.saved, **keys}
         for key, pk in keys.items():
             if (node := self._nodes.get(key)) is not None:
-                self._nodes[key] = replace(node, pk=pk)
+                self._nodes[key] = node.saved_as(pk)
         if self.draft.pk is None:
             self.draft = replace(self.draft, pk=keys.get(ROOT_KEY))
 
@@ -185,13 +185,14 @@ class Copy:
             return []
         if not self._entries or self._entries[0].previous > after:
             return None
-        behind = [entry for entry in self._entries if entry.version > after]
+        behind = [*self._behind(after)]
+        behind.reverse()
         # A version that is not one of this history, or was skipped, has no followers.
         return behind if behind[0].previous == after else None
 
     def entry(self, version: int) -> Entry | None:
         """Return what a version did, None where that is not kept here."""
-        return next((each for each in self._entries if each.version == version), None)
+        return next((each for each in reversed(self._entries) if each.version == version), None)
 
     def is_taken(self, key: str) -> bool:
         """Tell whether a key is known to have been given out."""
@@ -203,6 +204,8 @@ class Copy:
             node = self._nodes[key]
         except KeyError:
             raise NotLoadedError(key) from None
+        if version >= self.version:
+            return node
         for delta in self._undone(version):
             if key_of(delta) == key:
                 # One that came back was a tombstone before, and its version is an older one.
@@ -215,7 +218,7 @@ class Copy:
     def _is_named_behind(self, version: int, node: Node) -> bool:
         """Tell whether it was a commit behind a version that gave a node its primary key."""
         return node.key != ROOT_KEY and any(
-            node.key in entry.named for entry in self._entries if entry.version > version
+            node.key in entry.named for entry in self._behind(version)
         )
 
     def siblings_at(self, version: int, parent: str, relation: str) -> Siblings:
@@ -243,10 +246,15 @@ class Copy:
 
     def _undone(self, version: int) -> Iterable[Delta]:
         """Yield the deltas behind a version, newest first."""
+        for entry in self._behind(version):
+            yield from reversed(entry.deltas)
+
+    def _behind(self, version: int) -> Iterable[Entry]:
+        """Yield the entries behind a version, newest first."""
         for entry in reversed(self._entries):
             if entry.version <= version:
                 return
-            yield from reversed(entry.deltas)
+            yield entry
 
 
 class Snapshot:
@@ -268,7 +276,7 @@ class Snapshot:
 
     def node(self, key: str) -> Node | None:
         """Return the node, a tombstone too, or None where there never was one."""
-        return self.copy.node_at(self.version, key)
+        return self.copy.node_at(self.draft.version, key)
 
     def is_taken(self, key: str) -> bool:
         """Tell whether a key is known to have been given out, at any version."""

@@ -95,6 +95,16 @@ def decode(field: AnyField, value: Json) -> Any:
     return field.to_python(value)
 
 
+@cache
+def decoder(field: AnyField) -> Callable[[Json], Any]:
+    """Return `decode` for one field, of what is not None."""
+    of_value = value_field(field)
+    is_plain = not (is_coded(field) or items_of(of_value) or isinstance(of_value, BinaryField))
+    if is_plain and not isinstance(of_value, JSONField):
+        return cast("Callable[[Json], Any]", of_value.to_python)
+    return lambda value: decode(field, value)
+
+
 def parse(field: AnyField, text: str) -> Json:
     """Return a value that a client sent as text, such as a primary key; None where it is none.
 

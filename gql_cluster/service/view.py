@@ -243,8 +243,9 @@ class View:
             return make_instance(self.cluster, node, self, parent=None)
         number = None
         place = (node.parent or "", relation.name)
-        if relation.order_field and not self.snapshot.copy.missing(
-            Want(families=frozenset({place}))
+        if relation.order_field and (
+            place in self._numbers
+            or not self.snapshot.copy.missing(Want(families=frozenset({place})))
         ):
             counted = self.numbers(place[0], relation).get(node.key)
             number = None if counted is None else (relation.order_field, counted)

@@ -178,7 +178,7 @@ class DraftStore:
         logged = encode_entry(entry)
         reply = await self._run(
             "append",
-            self._keys.draft(draft.id),
+            [*self._keys.draft(draft.id), self._keys.watchers(draft.id)],
             draft.version,
             "" if expected_version is None else expected_version,
             entry.change_id or "",
@@ -202,8 +202,9 @@ class DraftStore:
             *wire.counted(wire.base_args(rebased.base if rebased is not None else {})),
         )
         match reply:
-            case ["accepted", _]:
-                return Accepted(draft=now, size=len(logged) + sum(len(part) for part in stored))
+            case ["accepted", _, watched]:
+                size = len(logged) + sum(len(part) for part in stored)
+                return Accepted(draft=now, size=size, is_watched=watched > 0)
             case ["seen", outcome]:
                 return wire.to_seen(outcome)
             case ["stale", version]:

@@ -24,8 +24,11 @@ class Keys:
 
     def editors(self, draft_id: str) -> list[str]:
         """Return the two keys of a draft's watchers: themselves, and their sessions."""
-        tag = f"{self.prefix}:{{draft:{draft_id}}}"
-        return [f"{tag}:{part}" for part in ("watchers", "editors")]
+        return [self.watchers(draft_id), f"{self.prefix}:{{draft:{draft_id}}}:editors"]
+
+    def watchers(self, draft_id: str) -> str:
+        """Return the key of a draft's watchers; it is there as long as there are any."""
+        return f"{self.prefix}:{{draft:{draft_id}}}:watchers"
 
     def session_drafts(self, session: str) -> str:
         """Return the key of a session's drafts by time."""

@@ -1,4 +1,6 @@
--- Takes a change set that was computed at exactly the draft's version, or says why not.
+-- Takes a change set that was computed at exactly the draft's version, or says why not; tells
+-- whether anybody watches the draft.
+-- KEYS: the draft's, and its watchers.
 -- ARGV: version computed at, version expected or '', change id or '', fingerprint, entry,
 -- updated, expires, tail, ttl in ms, log length, what becomes of the base ('' nothing, 'keep'
 -- what is touched for the first time, 'new' the list given), session, version that the entry
@@ -47,4 +49,4 @@ log(version, made, ARGV[5], ARGV[10])
 if change ~= '' then redis.call('HSET', DONE, change, made .. ':' .. ARGV[4]) end
 keep(ARGV[9], 'version', made, 'updated', ARGV[6], 'expires', ARGV[7], 'tail', ARGV[8],
   'stacks', ARGV[14], 'stamp', ARGV[15], 'skipped', ARGV[16])
-return {'accepted', made}
+return {'accepted', made, redis.call('EXISTS', KEYS[7])}
