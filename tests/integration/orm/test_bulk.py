@@ -37,7 +37,11 @@ from tests.integration.service.conftest import counted_queries
 
 ANN = Caller(session="ann")
 FREIGHT = describe(Freight)
-ALIKE: list[tuple[type[Stowed], str]] = [(Parcel, "parcels"), (Barrel, "barrels"), (Crate, "crates")]
+ALIKE: list[tuple[type[Stowed], str]] = [
+    (Parcel, "parcels"),
+    (Barrel, "barrels"),
+    (Crate, "crates"),
+]
 APART: list[tuple[type[Stowed], str]] = [(Pallet, "pallets"), (Tank, "tanks"), (Drum, "drums")]
 
 
@@ -77,9 +81,7 @@ def many(model: type[Model], count: int) -> tuple[NewNode, ...]:
 async def made(engine: Engine, **children: tuple[NewNode, ...]) -> Committed:
     """Commit a new freight with these children."""
     view = await open_new(engine, ANN, FREIGHT, new("Freight", None, name="new", **children))
-    return await commit(
-        engine, ANN, FREIGHT, view.draft.id, expected_version=None, change_id=None
-    )
+    return await commit(engine, ANN, FREIGHT, view.draft.id, expected_version=None, change_id=None)
 
 
 def inserts(queries: list[str], model: type[Model]) -> int:
