@@ -2,6 +2,7 @@
 # make test    every test on SQLite, then those that need a database on PostgreSQL
 # make coverage  the same, slower, and which lines no test has run
 # make chaos   faults at random for some minutes (CHAOS_SECONDS, CHAOS_SEED)
+# make soak    edits, watchers and commits for ten minutes; nothing may grow (SOAK_SECONDS, on Linux)
 # make bench   measure against the targets, into docs/benchmarks.md (15 minutes, on Linux)
 # make bench-quick  the same in two minutes, to look at
 # make lint    ruff, mypy strict, the floors of the architecture
@@ -12,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage chaos bench bench-quick lint format lock clean
+.PHONY: help run test coverage chaos soak bench bench-quick lint format lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -23,7 +24,7 @@ SOURCES := gql_cluster schema config benchmarks tests stubs asgi.py manage.py
 export PYTHONUNBUFFERED = 1
 # Each of many processes would compile all sources, and rewrite all asserts, by itself.
 unexport PYTHONDONTWRITEBYTECODE
-export HOST PORT WORKERS CHAOS_SECONDS CHAOS_SEED
+export HOST PORT WORKERS CHAOS_SECONDS CHAOS_SEED SOAK_SECONDS
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -44,6 +45,9 @@ coverage: $(READY)
 
 chaos: $(READY)
 	$(BIN)/pytest -s tests/e2e/chaos/long.py $(ARGS)
+
+soak: $(READY)
+	$(BIN)/pytest -s tests/e2e/soak/long.py $(ARGS)
 
 bench: $(READY)
 	@exec $(BIN)/python -m benchmarks $(ARGS)

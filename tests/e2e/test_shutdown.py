@@ -194,7 +194,7 @@ async def test_what_does_not_end_is_given_up_with_the_grace_period(
         worker.process.terminate()
         began = time.monotonic()
         assert await ended(worker) in (0, -signal.SIGTERM)
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 15
         with pytest.raises(httpx.TransportError):
             await commit
     assert select(database_url, SAVED) == [(0,)]

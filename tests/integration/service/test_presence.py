@@ -185,7 +185,7 @@ async def test_the_focus_of_one_who_does_not_watch_is_not_kept(
         await take(anns, 1)
         assert not await focus(two, view, "root", caller=BOB)
         assert await focus(two, view, "root", "name")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while await editors_of(two, view.draft.id):  # noqa: ASYNC110 - until all know that she left
             await asyncio.sleep(0.01)
     async with watching(one, view, after=0) as anns:
@@ -307,8 +307,8 @@ async def test_many_who_come_and_go_at_once_are_told_in_the_end(
 
 @pytest.fixture
 async def quick(make_engine: MakeEngine) -> Engine:
-    """A worker that beats often, and forgets who is silent for half a second."""
-    return make_engine(PRESENCE_BEAT=0.1, PRESENCE_TTL=0.5, POLL_INTERVAL=SELDOM)
+    """A worker that beats often, and forgets who is silent for two seconds."""
+    return make_engine(PRESENCE_BEAT=0.1, PRESENCE_TTL=2, POLL_INTERVAL=SELDOM)
 
 
 async def test_the_watchers_of_a_worker_that_died_are_forgotten(quick: Engine, view: View) -> None:

@@ -161,7 +161,7 @@ async def test_a_retry_does_not_wait_for_the_lease_of_a_worker_that_died(
     """The receipt tells it at once what became of the first request."""
     view = await new_band(engine)
     await half_committed(engine, view, in_database=True, lease=60)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         outcome = await save(other, view, "c1")
     assert outcome.receipt == await Receipt.objects.aget()
     assert outcome.view is not None

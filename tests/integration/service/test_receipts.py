@@ -151,13 +151,13 @@ async def test_a_commit_of_an_expired_draft_saves_nothing(engine: Engine) -> Non
 
 async def test_a_living_worker_renews_its_lease(make_engine: MakeEngine) -> None:
     """As long as it works its draft stays locked; afterwards it is free again."""
-    engine = make_engine(COMMIT_LEASE=2)
+    engine = make_engine(COMMIT_LEASE=6)
     view = await beatles(engine)
     lease = Lease(engine, view.draft.id)
     assert isinstance(await lease.take(None), Acquired)
     async with lease.kept():
         begun = time.monotonic()
-        while time.monotonic() < begun + 3:
+        while time.monotonic() < begun + 7:
             rival = await Lease(engine, view.draft.id).take(None)
             assert isinstance(rival, Locked)
             assert not rival.lease_over

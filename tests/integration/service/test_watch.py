@@ -188,7 +188,7 @@ async def test_events_arrive_without_any_wake_up(
             [event] = await take(events, 1)
             assert event.entry is not None
             assert event.entry.version == number
-            assert datetime.now(UTC) - event.entry.at < timedelta(seconds=poll + 1)
+            assert datetime.now(UTC) - event.entry.at < timedelta(seconds=poll + 5)
 
 
 async def test_who_watches_where_the_edit_is_made_needs_no_wake_up(
@@ -470,7 +470,7 @@ async def test_who_comes_shortly_before_expiry_is_told_at_once(make_engine: Make
 async def test_an_edit_puts_expiry_off(make_engine: MakeEngine) -> None:
     """And the notice of it: there is one for each time of expiry."""
     worker, elsewhere = (
-        make_engine(DRAFT_TTL=2, EXPIRY_NOTICE=1.5, POLL_INTERVAL=SELDOM) for _ in range(2)
+        make_engine(DRAFT_TTL=3, EXPIRY_NOTICE=2.5, POLL_INTERVAL=SELDOM) for _ in range(2)
     )
     view = await beatles(worker)
     async with aclosing(watch(worker, ANN, view.draft.id, after=None)) as told:
@@ -483,7 +483,7 @@ async def test_an_edit_puts_expiry_off(make_engine: MakeEngine) -> None:
     assert isinstance(event, Event)
     assert isinstance(second, Expiring)
     assert second.expires_at == event.view.draft.expires_at > first.expires_at
-    assert second.time >= second.expires_at - timedelta(seconds=1.5)
+    assert second.time >= second.expires_at - timedelta(seconds=2.5)
     assert isinstance(expired, Expired)
     assert expired.time >= second.expires_at
 

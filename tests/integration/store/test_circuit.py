@@ -227,10 +227,10 @@ async def test_a_redis_that_hangs_costs_the_timeout_once(
         began = time.monotonic()
         calls = (store.ping() for _ in range(200))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
         assert all(isinstance(outcome, StoreUnavailableError) for outcome in outcomes)
         spans = await asyncio.gather(*(refused_after(store.ping) for _ in range(20)))
-        assert len([span for span in spans if span > 0.5]) <= 1  # the trial, if it is due
+        assert len([span for span in spans if span > 0.9]) <= 1  # the trial, if it is due
     await answered(store.ping)
     await asyncio.gather(*(store.ping() for _ in range(30)))
 
@@ -246,7 +246,7 @@ async def test_calls_that_queue_for_one_draft_do_not_wait_one_after_the_other(
         began = time.monotonic()
         calls = (cache.get(draft.id, ROOT, fresh=True) for _ in range(50))
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 5
         assert all(isinstance(outcome, StoreUnavailableError) for outcome in outcomes)
     copy = await answered(lambda: cache.get(draft.id, ROOT, fresh=True))
     assert copy is not None
@@ -267,7 +267,7 @@ async def test_a_redis_that_hangs_is_tried_by_one_call_at_a_time(
                 calls = (store.ping() for _ in range(20 if slow else 1))
                 outcomes = await asyncio.gather(*calls, return_exceptions=True)
                 assert all(isinstance(outcome, StoreUnavailableError) for outcome in outcomes)
-                slow += time.monotonic() - began > 0.5
+                slow += time.monotonic() - began > 0.9
     await answered(store.ping)
     stats = await hasty.info("commandstats")
     assert stats["cmdstat_ping"]["calls"] <= slow + 1

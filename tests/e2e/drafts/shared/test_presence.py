@@ -19,7 +19,7 @@ from tests.e2e.samples import named, wings
 
 pytestmark = pytest.mark.once
 
-QUICK = {"GQL_CLUSTER": json.dumps({"PRESENCE_BEAT": 0.3, "PRESENCE_TTL": 1.5})}
+QUICK = {"GQL_CLUSTER": json.dumps({"PRESENCE_BEAT": 0.3, "PRESENCE_TTL": 3})}
 SLOW = {"GQL_CLUSTER": json.dumps({"PRESENCE_BEAT": 60, "PRESENCE_TTL": 120})}
 
 

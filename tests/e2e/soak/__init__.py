@@ -1,0 +1,1 @@
+"""Ten minutes of use of real workers, to see that nothing grows and nothing is left."""
