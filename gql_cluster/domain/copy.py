@@ -175,7 +175,7 @@ class Copy:
     def _outdate(self, place: tuple[str, str]) -> None:
         offspring = self._offspring.pop(place, None)
         if offspring is not None:
-            self._outdated[place] = offspring.earlier()
+            self._outdated[place] = offspring
 
     def _resort(self, node: Node, *, there: bool) -> None:
         siblings = self._known_siblings((node.parent or "", node.relation or ""))
@@ -257,17 +257,23 @@ class Copy:
         siblings = self.siblings_at(version, parent, relation)
         if version >= self.version:
             if place not in self._offspring:
-                nodes = [self._known(key) for _, key in siblings]
-                before = self._outdated.pop(place, None)
-                self._offspring[place] = Offspring([n for n in nodes if n is not None], before)
+                known = self._nodes
+                try:
+                    nodes = [node for _, key in siblings if (node := known[key]) is not None]
+                except KeyError as exc:
+                    raise NotLoadedError(*exc.args) from None
+                self._offspring[place] = Offspring(nodes, self._outdated.pop(place, None))
             return self._offspring[place]
         behind = [entry for entry in self._entries if entry.version > version]
         other = {key_of(delta) for entry in behind for delta in entry.deltas}
         other.update(key for entry in behind for key in entry.named)
-        nodes = [
-            self.node_at(version, key) if key in other else self._known(key) for _, key in siblings
-        ]
-        return Offspring([node for node in nodes if node is not None])
+        return Offspring(
+            [
+                node
+                for _, key in siblings
+                if (node := self.node_at(version, key) if key in other else self._known(key))
+            ]
+        )
 
     def _known(self, key: str) -> Node | None:
         try:

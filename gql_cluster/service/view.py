@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from asgiref.sync import async_to_sync
@@ -15,7 +16,7 @@ from gql_cluster.domain.copy import Copy, NotLoadedError, Snapshot
 from gql_cluster.domain.delta import Delta
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
-from gql_cluster.domain.positions import numbers
+from gql_cluster.domain.positions import Numbered, renumbered
 from gql_cluster.domain.reference import references
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.domain.tree import Want, is_alive
@@ -210,7 +211,9 @@ class View:
     def numbers(self, parent: str, relation: RelationSpec) -> dict[str, int]:
         """Return what the order field of each sibling holds where its own is not right."""
         offspring = self.snapshot.offspring(parent, relation.name)
-        return offspring.made("numbers", lambda: numbers(offspring.nodes, relation))
+        make = partial(renumbered, offspring.nodes, relation)
+        made: Numbered = offspring.made("numbers", make)
+        return made[1]
 
     def instance(self, node: Node) -> Model:
         """Return a node as an instance, the same one each time; its line must be loaded.
