@@ -21,7 +21,6 @@ from gql_cluster.api.rows import EVERY, Choice
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.reference import key_in
 from gql_cluster.domain.spec import RelationSpec
-from gql_cluster.domain.tree import Want
 from gql_cluster.orm.codec import decode
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.record import NeedsInstanceError
@@ -44,6 +43,14 @@ class Ask:
     source: Model
     field: MirrorField
     info: strawberry.Info
+
+
+def is_as_saved(view: View, node: Node, source: Model, name: str) -> bool:
+    """Tell at once of most fields that the answer is the one that a saved object gives."""
+    if name not in node.fields or name in view.order_fields:
+        return False
+    column = _column(type(source), name)
+    return not isinstance(column, ForeignKey) and not _is_missing(source, column)
 
 
 def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a kind of field
@@ -69,9 +76,13 @@ def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a
     if isinstance(column, ForeignKey) and name == column.name:
         is_within = name in spec.fields and bool(spec.fields[name].nodes)
         return _within(ask, column) if is_within else _foreign(ask, column)
-    # A value may be missing here that the database is to fill in at save.
-    is_missing = isinstance(ask.source.__dict__.get(column.attname), DatabaseDefault | None)
-    return None if is_missing else AS_SAVED
+    return None if _is_missing(ask.source, column) else AS_SAVED
+
+
+def _is_missing(source: Model, column: Any) -> bool:
+    """Tell whether a value is missing here that perhaps the database is to fill in at save."""
+    value = source.__dict__.get(column.attname)
+    return value is None or isinstance(value, DatabaseDefault)
 
 
 # Within the cluster
@@ -153,7 +164,7 @@ async def _within(ask: Ask, column: Any) -> Model | None:
 def _number(ask: Ask, relation: RelationSpec) -> Any:
     view, node = ask.view, ask.node
     place = (node.parent or "", relation.name)
-    if not view.snapshot.copy.missing(Want(families=frozenset({place}))):
+    if view.snapshot.copy.has_family(place):
         return _numbered(view, relation, node, ask.source)
 
     async def number() -> Any:

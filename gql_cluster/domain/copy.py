@@ -55,10 +55,11 @@ class Copy:
         return Want(
             keys=frozenset(key for key in want.keys if key not in self._nodes),
             relations=frozenset(p for p in want.relations if self._known_siblings(p) is None),
-            families=frozenset(p for p in want.families if not self._has_family(p)),
+            families=frozenset(p for p in want.families if not self.has_family(p)),
         )
 
-    def _has_family(self, place: tuple[str, str]) -> bool:
+    def has_family(self, place: tuple[str, str]) -> bool:
+        """Tell whether the children of a relation, by parent and name, are loaded."""
         if place in self._families:
             return True
         siblings = self._known_siblings(place)
@@ -300,12 +301,8 @@ class Snapshot:
         self.copy = copy
         self._offspring: dict[tuple[str, str], Offspring] = {}
         self.draft = copy.draft if version is None else replace(copy.draft, version=version)
+        self.version = self.draft.version
         copy.hold(self)
-
-    @property
-    def version(self) -> int:
-        """The version that is read."""
-        return self.draft.version
 
     def node(self, key: str) -> Node | None:
         """Return the node, a tombstone too, or None where there never was one."""
