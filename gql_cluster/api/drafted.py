@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import strawberry
 from asgiref.sync import sync_to_async
@@ -88,7 +88,7 @@ def _is_missing(source: Model, column: Any) -> bool:
 # Within the cluster
 
 
-async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any]) -> list[Model]:
+async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any]) -> Sequence[Model]:
     if ask.field.is_paginated or arguments.get("order"):
         raise unsupported(f"“{ask.field.name}” as it is declared")
     view, model = ask.view, ask.view.cluster.models[relation.child]
@@ -105,7 +105,30 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
     if selection and nodes:
         first = page(range(len(nodes)), pagination).stop
         nodes = await _selected(ask, relation, nodes, selection, first)
-    return [_child(view, node) for node in page(nodes, pagination)]
+    instances = _Instances(view, page(nodes, pagination))
+    return instances if ask.field.is_connection else instances[:]
+
+
+class _Instances(Sequence[Model]):
+    """Nodes as instances, of which a connection takes a page: no others are made."""
+
+    def __init__(self, view: View, nodes: Sequence[Node]) -> None:
+        self._view = view
+        self._nodes = nodes
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    @overload
+    def __getitem__(self, at: int) -> Model: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Model]: ...
+
+    def __getitem__(self, at: int | slice) -> Model | list[Model]:
+        if isinstance(at, slice):
+            return [_child(self._view, node) for node in self._nodes[at]]
+        return _child(self._view, self._nodes[at])
 
 
 async def _selected(

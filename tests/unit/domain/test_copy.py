@@ -14,6 +14,7 @@ from gql_cluster.domain.change import (
     Change,
     End,
     MoveNode,
+    NewNode,
     RemoveNodes,
     SetFields,
     UpdateNode,
@@ -281,3 +282,19 @@ def test_what_was_made_of_children_is_at_hand_for_those_that_follow() -> None:
     now = Snapshot(copy).offspring(*PLACE)
     assert now is not first
     assert counted(now) == [3, 5]
+
+
+def test_children_that_a_commit_has_saved_have_their_primary_keys() -> None:
+    """From its version on, and not before; the commit of a draft that stays open moves nothing."""
+    copy = loaded()
+    add = NewNode(key="x", values={"name": "x"})
+    made = run(Snapshot(copy), [AddNodes(relation="items", nodes=(add,))], version=1, tail=0)
+    copy.advance(entry(1, made), header(1, made.tail))
+    before = Snapshot(copy)
+    assert before.offspring(*PLACE).nodes[-1].pk is None
+    nothing = run(before, [], version=2, tail=made.tail)
+    commit = replace(entry(2, nothing), cause=Cause.COMMIT, keys={"x": 7}, named=("x",))
+    copy.advance(commit, header(2, made.tail))
+    assert Snapshot(copy).offspring(*PLACE).nodes[-1].pk == 7
+    assert Snapshot(copy, 1).offspring(*PLACE).nodes[-1].pk is None
+    assert before.offspring(*PLACE).nodes[-1].pk is None
