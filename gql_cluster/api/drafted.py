@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import strawberry
 from asgiref.sync import sync_to_async
@@ -21,7 +21,6 @@ from gql_cluster.api.rows import EVERY, Choice
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.reference import key_in
 from gql_cluster.domain.spec import RelationSpec
-from gql_cluster.domain.tree import Want
 from gql_cluster.orm.codec import decode
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.orm.record import NeedsInstanceError
@@ -44,6 +43,14 @@ class Ask:
     source: Model
     field: MirrorField
     info: strawberry.Info
+
+
+def is_as_saved(view: View, node: Node, source: Model, name: str) -> bool:
+    """Tell at once of most fields that the answer is the one that a saved object gives."""
+    if name not in node.fields or name in view.order_fields:
+        return False
+    column = _column(type(source), name)
+    return not isinstance(column, ForeignKey) and not _is_missing(source, column)
 
 
 def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a kind of field
@@ -69,15 +76,19 @@ def answer(ask: Ask, arguments: dict[str, Any]) -> Any:  # noqa: PLR0911 - one a
     if isinstance(column, ForeignKey) and name == column.name:
         is_within = name in spec.fields and bool(spec.fields[name].nodes)
         return _within(ask, column) if is_within else _foreign(ask, column)
-    # A value may be missing here that the database is to fill in at save.
-    is_missing = isinstance(ask.source.__dict__.get(column.attname), DatabaseDefault | None)
-    return None if is_missing else AS_SAVED
+    return None if _is_missing(ask.source, column) else AS_SAVED
+
+
+def _is_missing(source: Model, column: Any) -> bool:
+    """Tell whether a value is missing here that perhaps the database is to fill in at save."""
+    value = source.__dict__.get(column.attname)
+    return value is None or isinstance(value, DatabaseDefault)
 
 
 # Within the cluster
 
 
-async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any]) -> list[Model]:
+async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any]) -> Sequence[Model]:
     if ask.field.is_paginated or arguments.get("order"):
         raise unsupported(f"“{ask.field.name}” as it is declared")
     view, model = ask.view, ask.view.cluster.models[relation.child]
@@ -94,7 +105,30 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
     if selection and nodes:
         first = page(range(len(nodes)), pagination).stop
         nodes = await _selected(ask, relation, nodes, selection, first)
-    return [_child(view, node) for node in page(nodes, pagination)]
+    instances = _Instances(view, page(nodes, pagination))
+    return instances if ask.field.is_connection else instances[:]
+
+
+class _Instances(Sequence[Model]):
+    """Nodes as instances, of which a connection takes a page: no others are made."""
+
+    def __init__(self, view: View, nodes: Sequence[Node]) -> None:
+        self._view = view
+        self._nodes = nodes
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    @overload
+    def __getitem__(self, at: int) -> Model: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[Model]: ...
+
+    def __getitem__(self, at: int | slice) -> Model | list[Model]:
+        if isinstance(at, slice):
+            return [_child(self._view, node) for node in self._nodes[at]]
+        return _child(self._view, self._nodes[at])
 
 
 async def _selected(
@@ -153,7 +187,7 @@ async def _within(ask: Ask, column: Any) -> Model | None:
 def _number(ask: Ask, relation: RelationSpec) -> Any:
     view, node = ask.view, ask.node
     place = (node.parent or "", relation.name)
-    if not view.snapshot.copy.missing(Want(families=frozenset({place}))):
+    if view.snapshot.copy.has_family(place):
         return _numbered(view, relation, node, ask.source)
 
     async def number() -> Any:

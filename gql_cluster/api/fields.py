@@ -149,10 +149,11 @@ class MirrorField(StrawberryDjangoField):
         if source is None or info is None or not self.is_mirrored:
             result = super().get_result(source, info, args, kwargs)
         elif (at := bound(source)) is not None:
-            ask = Ask(
-                view=cast("View", at.family), node=at.node, source=source, field=self, info=info
-            )
-            result = drafted.answer(ask, kwargs)
+            view, name = cast("View", at.family), self.django_name or self.python_name
+            result = drafted.AS_SAVED
+            if not drafted.is_as_saved(view, at.node, source, name):
+                ask = Ask(view=view, node=at.node, source=source, field=self, info=info)
+                result = drafted.answer(ask, kwargs)
             if result is drafted.AS_SAVED:
                 result = super().get_result(source, info, args, kwargs)
         elif self.is_list or self.is_connection:

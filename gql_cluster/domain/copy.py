@@ -40,8 +40,12 @@ class Copy:
         self._nodes: dict[str, Node | None] = {}
         self._siblings: dict[tuple[str, str], Siblings] = {}
         self._families: set[tuple[str, str]] = set()
-        self._offspring: dict[tuple[str, str], Offspring] = {}
-        self._outdated: dict[tuple[str, str], Offspring] = {}
+        # Each with the tick at which it was begun. A thread may make one while a change comes in:
+        # what has an earlier tick than the last change of its place is out of date.
+        self._offspring: dict[tuple[str, str], tuple[int, Offspring]] = {}
+        self._changed: dict[tuple[str, str], int] = {}
+        self._settled = 0
+        self._tick = 0
         # Keys added since this copy is kept: all below them is known from the log.
         self._born: set[str] = set()
         self._entries: deque[Entry] = deque()
@@ -57,10 +61,11 @@ class Copy:
         return Want(
             keys=frozenset(key for key in want.keys if key not in self._nodes),
             relations=frozenset(p for p in want.relations if self._known_siblings(p) is None),
-            families=frozenset(p for p in want.families if not self._has_family(p)),
+            families=frozenset(p for p in want.families if not self.has_family(p)),
         )
 
-    def _has_family(self, place: tuple[str, str]) -> bool:
+    def has_family(self, place: tuple[str, str]) -> bool:
+        """Tell whether the children of a relation, by parent and name, are loaded."""
         if place in self._families:
             return True
         siblings = self._known_siblings(place)
@@ -110,13 +115,12 @@ class Copy:
     def settle(self, keys: Mapping[str, Json]) -> None:
         """Take what a commit has saved: a new cluster has a root in the database from then on."""
         self.saved = {**self.saved, **keys}
-        for place in [*self._offspring]:
-            self._outdate(place)
         for key, pk in keys.items():
             if (node := self._nodes.get(key)) is not None:
                 self._nodes[key] = node.saved_as(pk)
         if self.draft.pk is None:
             self.draft = replace(self.draft, pk=keys.get(ROOT_KEY))
+        self._tick = self._settled = self._tick + 1
 
     def renew(self, draft: Draft) -> None:
         """Take a newer header of this very version: who may see the draft, how long it lives."""
@@ -172,12 +176,8 @@ class Copy:
             self._rerank(delta)
         if before is not None or isinstance(delta, Added | Removed):
             node = self._nodes[key] = advance(before, delta, version)
-            self._outdate((node.parent or "", node.relation or ""))
-
-    def _outdate(self, place: tuple[str, str]) -> None:
-        offspring = self._offspring.pop(place, None)
-        if offspring is not None:
-            self._outdated[place] = offspring.earlier()
+            self._tick += 1
+            self._changed[node.parent or "", node.relation or ""] = self._tick
 
     def _resort(self, node: Node, *, there: bool) -> None:
         siblings = self._known_siblings((node.parent or "", node.relation or ""))
@@ -256,21 +256,31 @@ class Copy:
 
     def offspring_at(self, version: int, parent: str, relation: str) -> Offspring:
         """Return the children themselves; raises `NotLoadedError`."""
-        place = (parent, relation)
+        place, tick = (parent, relation), self._tick
         siblings = self.siblings_at(version, parent, relation)
         if version >= self.version:
-            if place not in self._offspring:
-                nodes = [self._known(key) for _, key in siblings]
-                before = self._outdated.pop(place, None)
-                self._offspring[place] = Offspring([n for n in nodes if n is not None], before)
-            return self._offspring[place]
+            since, offspring = self._offspring.get(place, (-1, None))
+            if offspring is None or since < max(self._settled, self._changed.get(place, 0)):
+                offspring = Offspring(self._all_of(siblings), offspring)
+                self._offspring[place] = tick, offspring
+            return offspring
         behind = [entry for entry in self._entries if entry.version > version]
         other = {key_of(delta) for entry in behind for delta in entry.deltas}
         other.update(key for entry in behind for key in entry.named)
-        nodes = [
-            self.node_at(version, key) if key in other else self._known(key) for _, key in siblings
-        ]
-        return Offspring([node for node in nodes if node is not None])
+        return Offspring(
+            [
+                node
+                for _, key in siblings
+                if (node := self.node_at(version, key) if key in other else self._known(key))
+            ]
+        )
+
+    def _all_of(self, siblings: Siblings) -> list[Node]:
+        known = self._nodes
+        try:
+            return [node for _, key in siblings if (node := known[key]) is not None]
+        except KeyError as exc:
+            raise NotLoadedError(*exc.args) from None
 
     def _known(self, key: str) -> Node | None:
         try:
@@ -302,12 +312,8 @@ class Snapshot:
         self.copy = copy
         self._offspring: dict[tuple[str, str], Offspring] = {}
         self.draft = copy.draft if version is None else replace(copy.draft, version=version)
+        self.version = self.draft.version
         copy.hold(self)
-
-    @property
-    def version(self) -> int:
-        """The version that is read."""
-        return self.draft.version
 
     def node(self, key: str) -> Node | None:
         """Return the node, a tombstone too, or None where there never was one."""

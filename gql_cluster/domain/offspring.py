@@ -20,27 +20,15 @@ class Offspring:
         """Take the children in order."""
         self.nodes = nodes
         self._made: dict[str, Any] = {}
-        self._before = before
+        self._earlier: dict[str, Any] = {} if before is None else before.latest()
 
-    def made(self, name: str, make: Callable[[], T]) -> T:
-        """Return what `make` gives, made once."""
+    def made(self, name: str, make: Callable[[T | None], T]) -> T:
+        """Return what `make` gives, made once; it takes what it gave before, None for nothing."""
         if name not in self._made:
-            self._made[name] = make()
+            self._made[name] = make(self._earlier.pop(name, None))
         found: T = self._made[name]
         return found
 
-    def made_from(self, name: str, make: Callable[[T | None], T]) -> T:
-        """Return the same of a `make` that takes what it gave of an earlier version, if it did."""
-        if name not in self._made:
-            before, self._before = self._before, None
-            self._made[name] = make(None if before is None else before.get(name))
-        found: T = self._made[name]
-        return found
-
-    def get(self, name: str) -> Any:
-        """Return what was made by a name, None where nothing was."""
-        return self._made.get(name)
-
-    def earlier(self) -> Offspring:
-        """Return what is `before` those of the next version."""
-        return self._before or self
+    def latest(self) -> dict[str, Any]:
+        """Return by name what was made last, of these or of earlier ones."""
+        return {**self._earlier, **self._made}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import TypeAlias
 
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.rank import is_base_rank
@@ -12,9 +14,31 @@ from gql_cluster.domain.spec import RelationSpec
 def keeps_numbers(siblings: Sequence[Node]) -> bool:
     """Tell whether every saved sibling stands where it was, and new ones only behind them."""
     saved = [node for node in siblings if node.pk is not None]
-    return all(is_base_rank(node.rank) for node in saved) and all(
+    return all(map(is_base_rank, [node.rank for node in saved])) and all(
         node.pk is None for node in siblings[len(saved) :]
     )
+
+
+Numbered: TypeAlias = tuple[Sequence[Node], dict[str, int]]
+"""Siblings and their `numbers`."""
+
+
+def renumbered(
+    siblings: Sequence[Node], relation: RelationSpec, earlier: Numbered | None
+) -> Numbered:
+    """Return the `numbers` of siblings: the earlier ones where none has moved, come or gone."""
+    if earlier is not None and len(earlier[0]) == len(siblings):
+        pairs = zip(earlier[0], siblings, strict=True)
+        if all(_is_alike(*pair, relation) for pair in pairs if pair[0] is not pair[1]):
+            return siblings, earlier[1]
+    return siblings, numbers(siblings, relation)
+
+
+def _is_alike(one: Node, other: Node, relation: RelationSpec) -> bool:
+    """Tell whether two nodes have the same say in the numbers."""
+    names = attrgetter("key", "rank", "pk")
+    field = relation.order_field or ""
+    return names(one) == names(other) and one.fields.get(field) == other.fields.get(field)
 
 
 def numbers(
@@ -30,9 +54,11 @@ def numbers(
     if field is None:
         return {}
     if keeps_numbers(siblings):
+        added = [node.key for node in siblings if node.pk is None]
+        if not added:
+            return {}
         old = (node.fields.get(field) for node in siblings if node.pk is not None)
         taken = [value for value in (*old, *also_taken) if isinstance(value, int)]
-        added = [node.key for node in siblings if node.pk is None]
         start = max(taken, default=first - 1) + 1
         return {key: number for number, key in enumerate(added, start=start)}
     return {

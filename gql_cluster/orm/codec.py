@@ -166,20 +166,20 @@ def encoder(field: AnyField) -> Callable[[Any], Json]:
 @cache
 def column_encoder(field: AnyField) -> Callable[[Sequence[Any]], Sequence[Json]]:
     """Return `encode` for a whole column that the database gives, which mostly is JSON already."""
-    one, is_as_given = encoder(field), not is_coded(field)
-    fast = _fast(value_field(field)) if is_as_given else {}
+    one = encoder(field)
+    if is_coded(field):
+        return lambda values: [one(value) for value in values]
+    fast = _fast(value_field(field))
+    as_given = {str, int, bool, NoneType}
 
     def column(values: Sequence[Any]) -> Sequence[Json]:
-        types = set(map(type, values)) - {NoneType}
-        if is_as_given and types <= _AS_GIVEN:
+        others = set(map(type, values)) - as_given
+        if not others:
             return values
-        quick = fast.get(types.pop(), one) if len(types) == 1 else one
-        return [None if value is None else quick(value) for value in values]
+        quick = fast.get(others.pop(), one) if len(others) == 1 else one
+        return [value if type(value) in as_given else quick(value) for value in values]
 
     return column
-
-
-_AS_GIVEN = {str, int, bool}
 
 
 def _fast(field: AnyField) -> Mapping[type, Callable[[Any], Json]]:
@@ -194,13 +194,13 @@ def _fast(field: AnyField) -> Mapping[type, Callable[[Any], Json]]:
 def _decimal_column(field: DecimalField[Any, Any]) -> Callable[[decimal.Decimal], Json]:
     """Return `encode` for a number, which is as a column holds it: with all its places."""
     places, one = field.decimal_places or 0, encoder(field)
-    point, longest = -places - 1, (field.max_digits or 28) + 1
+    point, longest = -places - 1, (field.max_digits or 28) + 1  # with the point
 
     def number(value: decimal.Decimal) -> Json:
         text = str(value)
-        # Any other, as with an exponent, or -0.00, takes its time.
-        is_usual = text[point:-places] == "." and text[0] != "-" and len(text) <= longest
-        return text if is_usual and "E" not in text else one(value)
+        # Any other takes its time: with an exponent, perhaps too long, or -0.00.
+        is_usual = text[point:-places] == "." and "E" not in text and value
+        return text if is_usual and len(text) <= longest else one(value)
 
     return number if places else one
 

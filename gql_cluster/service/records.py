@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from gql_cluster.orm.record import BYTES, Record, columns_of
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from gql_cluster.domain.node import Node
     from gql_cluster.domain.spec import RelationSpec
     from gql_cluster.service.view import View
+
+
+_Made: TypeAlias = tuple[Sequence[Record], Mapping[str, int]]
+"""All records of a relation, and the numbers that are in them."""
 
 
 def records_of(
@@ -25,29 +29,32 @@ def records_of(
     if view.targets.saved or view.targets.kin(parent, relation):
         return None
     offspring = view.snapshot.offspring(parent, relation.name)
-    records: Sequence[Record] = offspring.made_from(
-        "records", partial(_made, view, parent, relation)
-    )
+    made: _Made = offspring.made("records", partial(_made, view, parent, relation))
+    records, _ = made
     if nodes is offspring.nodes:
         return records
     wanted = {node.key for node in nodes}
     return [record for record in records if record.node_.key in wanted]
 
 
-def _made(
-    view: View, parent: str, relation: RelationSpec, earlier: Sequence[Record] | None
-) -> Sequence[Record]:
+def _made(view: View, parent: str, relation: RelationSpec, earlier: _Made | None) -> _Made:
     columns = cache(partial(columns_of, view.cluster))
-    numbers = view.numbers(parent, relation)
-    known = {record.node_.key: record for record in earlier or ()}
-    records: list[Record] = []
-    count = 0
-    for node in view.children(parent, relation.name):
-        number = numbers.get(node.key)
+    nodes, numbers = view.children(parent, relation.name), view.numbers(parent, relation)
+    before, numbered = earlier or ((), {})
+
+    def make(node: Node) -> Record:
+        view.snapshot.copy.size += BYTES
+        return Record(node, columns(node.type), relation.order_field, numbers.get(node.key))
+
+    if numbers == numbered and len(before) == len(nodes):
+        pairs = zip(before, nodes, strict=True)
+        return [record if record.node_ is node else make(node) for record, node in pairs], numbers
+    known = {record.node_.key: record for record in before}
+
+    def find(node: Node) -> Record:
         record = known.get(node.key)
-        if record is None or record.node_ is not node or record.number_ != number:
-            record = Record(node, columns(node.type), relation.order_field, number)
-            count += 1
-        records.append(record)
-    view.snapshot.copy.size += count * BYTES
-    return records
+        if record is None or record.node_ is not node or record.number_ != numbers.get(node.key):
+            return make(node)
+        return record
+
+    return [find(node) for node in nodes], numbers

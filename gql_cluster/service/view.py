@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from asgiref.sync import async_to_sync
@@ -15,7 +16,7 @@ from gql_cluster.domain.copy import Copy, NotLoadedError, Snapshot
 from gql_cluster.domain.delta import Delta
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
-from gql_cluster.domain.positions import numbers
+from gql_cluster.domain.positions import Numbered, renumbered
 from gql_cluster.domain.reference import references
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.domain.tree import Want, is_alive
@@ -188,7 +189,7 @@ class View:
 
     def _find_children(self, parent: str, relation: str) -> Sequence[Node]:
         """Return the children of a relation, for code that runs in a thread: see `_find`."""
-        if self.snapshot.copy.missing(Want(families=frozenset({(parent, relation)}))):
+        if not self.snapshot.copy.has_family((parent, relation)):
             async_to_sync(self.load_family)(parent, relation)
         return self.children(parent, relation)
 
@@ -210,7 +211,15 @@ class View:
     def numbers(self, parent: str, relation: RelationSpec) -> dict[str, int]:
         """Return what the order field of each sibling holds where its own is not right."""
         offspring = self.snapshot.offspring(parent, relation.name)
-        return offspring.made("numbers", lambda: numbers(offspring.nodes, relation))
+        make = partial(renumbered, offspring.nodes, relation)
+        made: Numbered = offspring.made("numbers", make)
+        return made[1]
+
+    @cached_property
+    def order_fields(self) -> frozenset[str | None]:
+        """The names of the order fields of all relations."""
+        nodes = self.cluster.spec.nodes.values()
+        return frozenset(each.order_field for node in nodes for each in node.relations.values())
 
     def instance(self, node: Node) -> Model:
         """Return a node as an instance, the same one each time; its line must be loaded.
@@ -240,9 +249,7 @@ class View:
             return make_instance(self.cluster, node, self, parent=None)
         number = None
         place = (node.parent or "", relation.name)
-        if relation.order_field and not self.snapshot.copy.missing(
-            Want(families=frozenset({place}))
-        ):
+        if relation.order_field and self.snapshot.copy.has_family(place):
             counted = self.numbers(place[0], relation).get(node.key)
             number = None if counted is None else (relation.order_field, counted)
         return make_instance(

@@ -84,6 +84,20 @@ async def test_a_page_of_a_long_list_makes_the_instances_of_that_page(client: Cl
     assert 0 < len(instances) <= 4 + 3 + 3
 
 
+async def test_a_page_of_a_connection_makes_the_instances_of_that_page(client: Client) -> None:
+    """And the one that tells whether another page follows; all are counted."""
+    draft = await client.open(pk=await make_long(300))
+    page = """membersConnection(filters: {joined: {gt: 1990}}, ordering: [{name: ASC}], first: 4) {
+      totalCount pageInfo { hasNextPage } edges { node { key } } }"""
+    with made(BandMember) as instances:
+        data = await client.data(asked(page), id=draft)
+    found = data["draft"]["cluster"]["membersConnection"]
+    assert found["totalCount"] == await BandMember.objects.filter(joined__gt=1990).acount()
+    assert found["pageInfo"]["hasNextPage"]
+    assert len(found["edges"]) == 4
+    assert len(instances) == 5
+
+
 HOWS = ["ASC", "DESC", "ASC_NULLS_FIRST", "ASC_NULLS_LAST", "DESC_NULLS_FIRST", "DESC_NULLS_LAST"]
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import models
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gql_cluster.orm.codec import decode, encode
+from gql_cluster.orm.codec import column_encoder, decode, encode
 from gql_cluster.orm.load import parse_pk
 from schema.bands.models import Band
 from tests.clusters.models import Contact, CreditNote, Currency, Customer, Invoice
@@ -59,6 +59,35 @@ FIELDS: list[tuple[models.Field[Any, Any], st.SearchStrategy[Any]]] = [
         st.integers().map(lambda i: Decimal(i % 10**40)),
     ),
 ]
+
+
+@pytest.mark.parametrize(("field", "values"), FIELDS, ids=lambda each: type(each).__name__)
+@given(data=st.data())
+def test_a_column_is_encoded_as_each_of_its_values(
+    field: models.Field[Any, Any], values: st.SearchStrategy[Any], data: st.DataObject
+) -> None:
+    """Whatever kinds of values are in it, and with nulls."""
+    field.set_attributes_from_name("value")
+    column = data.draw(st.lists(st.none() | values))
+    encoded = column_encoder(field)(column)
+    assert repr(list(encoded)) == repr([encode(field, value) for value in column])
+
+
+@given(st.decimals(-(10**9), 10**9, allow_nan=False, allow_infinity=False))
+@example(Decimal("1.5E+3"))
+@example(Decimal("-0.0000"))
+@example(Decimal("123456789.0000"))
+def test_a_number_of_a_column_is_encoded_as_any(value: Decimal) -> None:
+    """With more or fewer places than the field, an exponent, too many digits, and no minus zero."""
+    field = models.DecimalField(max_digits=8, decimal_places=4)
+    field.set_attributes_from_name("value")
+    try:
+        encoded = encode(field, value)
+    except ValidationError:
+        with pytest.raises(ValidationError):
+            column_encoder(field)([value])
+    else:
+        assert column_encoder(field)([value]) == [encoded]
 
 
 @pytest.mark.parametrize(("field", "values"), FIELDS, ids=lambda each: type(each).__name__)
