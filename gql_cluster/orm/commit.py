@@ -265,12 +265,12 @@ class _Work:
             taken = [number for pk, number in theirs.items() if pk not in gone]
             also_taken = taken if keeps_numbers(siblings) else ()
             counted.update(numbers(now, relation, also_taken=also_taken))
-        for place, keys in self._plan.appended.items():
-            relation = self._family.relation_of(self._node(keys[0]))
+        for place, nodes in self._plan.appended.items():
+            relation = self._family.relation_of(nodes[0])
             if relation is not None:
-                highest = self._now.highest[place]
-                first = relation.first_number if highest is None else highest + 1
-                counted.update((key, number) for number, key in enumerate(keys, start=first))
+                top = self._now.highest[place]
+                first = relation.first_number if top is None else top + 1
+                counted.update((node.key, at) for at, node in enumerate(nodes, start=first))
         return counted
 
     def _in_the_way(self, model: type[Model]) -> dict[str, Model]:

@@ -256,9 +256,9 @@ def _new(model: type[Model], given: Mapping[str, Any]) -> Model:
     is_seen = model.__init__ is not Model.__init__ or pre_init.has_listeners(model)
     if is_seen or not given.keys() <= columns.keys():
         return model(**given)
-    return model(*[
-        given[name] if name in given else default() for name, default in columns.items()
-    ])
+    return model(
+        *[given[name] if name in given else default() for name, default in columns.items()]
+    )
 
 
 @cache
