@@ -223,13 +223,13 @@ def ancestors(
 
 def parents_first(nodes: Mapping[str, Node], tree: Tree) -> dict[str, Node]:
     """Sort nodes so that each comes behind its parent, siblings by rank."""
-    places: dict[str, tuple[tuple[str, str], ...]] = {}
+    places: dict[str, tuple[str, ...]] = {}
 
-    def place(node: Node | None) -> tuple[tuple[str, str], ...]:
+    def place(node: Node | None) -> tuple[str, ...]:
         if node is None or node.parent is None:
             return ()
         if node.parent not in places:
             places[node.parent] = place(tree.node(node.parent))
-        return (*places[node.parent], (node.relation or "", node.rank))
+        return (*places[node.parent], node.relation or "", node.rank)
 
     return {node.key: node for node in sorted(nodes.values(), key=place)}
