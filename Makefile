@@ -2,6 +2,8 @@
 # make test    every test on SQLite, then those that need a database on PostgreSQL
 # make coverage  the same, slower, and which lines no test has run
 # make chaos   faults at random for some minutes (CHAOS_SECONDS, CHAOS_SEED)
+# make bench   measure against the targets, into docs/benchmarks.md (15 minutes, on Linux)
+# make bench-quick  the same in two minutes, to look at
 # make lint    ruff, mypy strict, the floors of the architecture
 # make format  what ruff can mend
 # make lock    resolve the dependencies of pyproject.toml anew
@@ -10,15 +12,17 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage chaos lint format lock clean
+.PHONY: help run test coverage chaos bench bench-quick lint format lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
 # Each process has servers of its own. Tests wait more than they compute.
 SIDE_BY_SIDE := -n 3 --dist worksteal
-SOURCES := gql_cluster schema config tests stubs asgi.py manage.py
+SOURCES := gql_cluster schema config benchmarks tests stubs asgi.py manage.py
 
 export PYTHONUNBUFFERED = 1
+# Each of many processes would compile all sources, and rewrite all asserts, by itself.
+unexport PYTHONDONTWRITEBYTECODE
 export HOST PORT WORKERS CHAOS_SECONDS CHAOS_SEED
 
 help:
@@ -40,6 +44,12 @@ coverage: $(READY)
 
 chaos: $(READY)
 	$(BIN)/pytest -s tests/e2e/chaos/long.py $(ARGS)
+
+bench: $(READY)
+	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(READY)
+	@exec $(BIN)/python -m benchmarks --quick $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -10,7 +10,9 @@ import strawberry
 from django.db.models import FileField, Model
 from strawberry import UNSET
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.base import get_object_definition
 
+from gql_cluster.api.building import build
 from gql_cluster.api.names import key_name, writable
 from gql_cluster.api.scalars import describe_field, is_known, scalar_of
 from gql_cluster.domain.spec import NodeSpec, SetSpec
@@ -52,7 +54,9 @@ class InputMaker:
                 **({} if member.required else {"default": UNSET}),
             )
         made = type(name, (), {**body, "__doc__": description, "__module__": __name__})
-        self.types[name] = strawberry.input(made, name=name, description=description, one_of=one_of)
+        given = strawberry.input(made, name=name, description=description, one_of=one_of)
+        get_object_definition(given, strict=True).from_input = build
+        self.types[name] = given
 
     def _annotation(self, member: Member) -> StrawberryAnnotation:
         annotation: Any = member.type

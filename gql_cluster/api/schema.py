@@ -9,11 +9,13 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
 from strawberry.types.graphql import OperationType
 
+from gql_cluster.api.audience import SharingExecutor
 from gql_cluster.api.descriptions import describe_libraries
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
@@ -73,7 +75,7 @@ class Schema(strawberry.Schema):
                 subscription=_merged("Subscription", subscription, make_subscription(served)),
                 types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
                 extensions=[*extensions, *_extensions()],
-                **options,
+                **{"execution_context_class": SharingExecutor, **options},
             )
         except GraphQLError as exc:
             raise SetupError(
@@ -90,6 +92,10 @@ class Schema(strawberry.Schema):
                 hint="Declare it with gql_cluster.type and give it another name.",
             ) from exc
 
+        if any(_sees_results(extension) for extension in self.get_extensions()):
+            self.execution_context_class = options.get(
+                "execution_context_class", StrawberryGraphQLCoreExecutionContext
+            )
         describe_libraries(self._schema)
         require_distinct_fields(self)
 
@@ -111,6 +117,11 @@ class Schema(strawberry.Schema):
         """
         del execution_context
         errors[:] = [coded(error) for error in errors]
+
+
+def _sees_results(extension: SchemaExtension) -> bool:
+    """Tell whether an extension may change the results of a subscription: then none is shared."""
+    return type(extension).on_stream_result is not SchemaExtension.on_stream_result
 
 
 def _extensions() -> list[Extension]:

@@ -11,10 +11,12 @@ from weakref import WeakSet
 from gql_cluster.domain.delta import Added, Delta, Moved, Removed, advance, invert, key_of
 from gql_cluster.domain.draft import Draft, DraftState, Entry
 from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.offspring import Offspring
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Siblings, Want, leave
 
 _KEPT_ENTRIES = 256
+_SPARE_ENTRIES = 64
 
 
 class NotLoadedError(LookupError):
@@ -25,7 +27,8 @@ class Copy:
     """What a worker knows of one draft, at the newest version that it has heard of.
 
     It is changed only between two awaits, so every reader sees one version. The last 256
-    entries are kept, and as many more as a `Snapshot` needs that somebody still holds.
+    entries are kept, some more until it is time to look who needs them, and as many as a `Snapshot`
+    needs that somebody still holds.
     """
 
     def __init__(self, draft: Draft) -> None:
@@ -37,6 +40,8 @@ class Copy:
         self._nodes: dict[str, Node | None] = {}
         self._siblings: dict[tuple[str, str], Siblings] = {}
         self._families: set[tuple[str, str]] = set()
+        self._offspring: dict[tuple[str, str], Offspring] = {}
+        self._outdated: dict[tuple[str, str], Offspring] = {}
         # Keys added since this copy is kept: all below them is known from the log.
         self._born: set[str] = set()
         self._entries: deque[Entry] = deque()
@@ -99,12 +104,14 @@ class Copy:
         self.draft = draft
         if entry.keys:
             self.settle(entry.keys)
-        if len(self._entries) > _KEPT_ENTRIES:
+        if len(self._entries) > _KEPT_ENTRIES + _SPARE_ENTRIES:
             self._trim()
 
     def settle(self, keys: Mapping[str, Json]) -> None:
         """Take what a commit has saved: a new cluster has a root in the database from then on."""
         self.saved = {**self.saved, **keys}
+        for place in [*self._offspring]:
+            self._outdate(place)
         # The nodes of a draft that is closed stay as they were: so the store has them, too.
         is_open = self.draft.state is not DraftState.COMMITTED
         for key, pk in keys.items() if is_open else ():
@@ -166,7 +173,13 @@ class Copy:
         elif isinstance(delta, Moved):
             self._rerank(delta)
         if before is not None or isinstance(delta, Added | Removed):
-            self._nodes[key] = advance(before, delta, version)
+            node = self._nodes[key] = advance(before, delta, version)
+            self._outdate((node.parent or "", node.relation or ""))
+
+    def _outdate(self, place: tuple[str, str]) -> None:
+        offspring = self._offspring.pop(place, None)
+        if offspring is not None:
+            self._outdated[place] = offspring.earlier()
 
     def _resort(self, node: Node, *, there: bool) -> None:
         siblings = self._known_siblings((node.parent or "", node.relation or ""))
@@ -187,13 +200,14 @@ class Copy:
             return []
         if not self._entries or self._entries[0].previous > after:
             return None
-        behind = [entry for entry in self._entries if entry.version > after]
+        behind = [*self._behind(after)]
+        behind.reverse()
         # A version that is not one of this history, or was skipped, has no followers.
         return behind if behind[0].previous == after else None
 
     def entry(self, version: int) -> Entry | None:
         """Return what a version did, None where that is not kept here."""
-        return next((each for each in self._entries if each.version == version), None)
+        return next((each for each in reversed(self._entries) if each.version == version), None)
 
     def is_taken(self, key: str) -> bool:
         """Tell whether a key is known to have been given out."""
@@ -201,11 +215,8 @@ class Copy:
 
     def node_at(self, version: int, key: str) -> Node | None:
         """Return the node as it was at a version; raises `NotLoadedError`."""
-        try:
-            node = self._nodes[key]
-        except KeyError:
-            raise NotLoadedError(key) from None
-        if version >= self.draft.version:
+        node = self._known(key)
+        if version >= self.version:
             return node
         for delta in self._undone(version):
             if key_of(delta) == key:
@@ -219,7 +230,7 @@ class Copy:
     def _is_named_behind(self, version: int, node: Node) -> bool:
         """Tell whether it was a commit behind a version that gave a node its primary key."""
         return node.key != ROOT_KEY and any(
-            node.key in entry.named for entry in self._entries if entry.version > version
+            node.key in entry.named for entry in self._behind(version)
         )
 
     def siblings_at(self, version: int, parent: str, relation: str) -> Siblings:
@@ -245,12 +256,41 @@ class Copy:
                     pass
         return siblings
 
+    def offspring_at(self, version: int, parent: str, relation: str) -> Offspring:
+        """Return the children themselves; raises `NotLoadedError`."""
+        place = (parent, relation)
+        siblings = self.siblings_at(version, parent, relation)
+        if version >= self.version:
+            if place not in self._offspring:
+                nodes = [self._known(key) for _, key in siblings]
+                before = self._outdated.pop(place, None)
+                self._offspring[place] = Offspring([n for n in nodes if n is not None], before)
+            return self._offspring[place]
+        behind = [entry for entry in self._entries if entry.version > version]
+        other = {key_of(delta) for entry in behind for delta in entry.deltas}
+        other.update(key for entry in behind for key in entry.named)
+        nodes = [
+            self.node_at(version, key) if key in other else self._known(key) for _, key in siblings
+        ]
+        return Offspring([node for node in nodes if node is not None])
+
+    def _known(self, key: str) -> Node | None:
+        try:
+            return self._nodes[key]
+        except KeyError:
+            raise NotLoadedError(key) from None
+
     def _undone(self, version: int) -> Iterable[Delta]:
         """Yield the deltas behind a version, newest first."""
+        for entry in self._behind(version):
+            yield from reversed(entry.deltas)
+
+    def _behind(self, version: int) -> Iterable[Entry]:
+        """Yield the entries behind a version, newest first."""
         for entry in reversed(self._entries):
             if entry.version <= version:
                 return
-            yield from reversed(entry.deltas)
+            yield entry
 
 
 class Snapshot:
@@ -262,6 +302,7 @@ class Snapshot:
     def __init__(self, copy: Copy, version: int | None = None) -> None:
         """Stand at an earlier version, or at the copy's of now."""
         self.copy = copy
+        self._offspring: dict[tuple[str, str], Offspring] = {}
         self.draft = copy.draft if version is None else replace(copy.draft, version=version)
         copy.hold(self)
 
@@ -281,3 +322,10 @@ class Snapshot:
     def siblings(self, parent: str, relation: str) -> Siblings:
         """Return the living children of a relation."""
         return self.copy.siblings_at(self.version, parent, relation)
+
+    def offspring(self, parent: str, relation: str) -> Offspring:
+        """Return the living children of a relation themselves; raises `NotLoadedError`."""
+        place = (parent, relation)
+        if place not in self._offspring:
+            self._offspring[place] = self.copy.offspring_at(self.version, parent, relation)
+        return self._offspring[place]

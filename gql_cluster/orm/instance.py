@@ -49,7 +49,7 @@ class Family(Around, Protocol):
     def base_of(self, plan: Plan, saved: Node) -> Node | None:
         """Return what a saved node was in the base, None where it was not in it."""
 
-    def children(self, parent: str, relation: str) -> list[Node]:
+    def children(self, parent: str, relation: str) -> Sequence[Node]:
         """Return the children of a relation, in order."""
 
     def relation_of(self, node: Node) -> RelationSpec | None:
@@ -151,7 +151,7 @@ def make_instance(
     """
     model = cluster.models[node.type]
     spec = cluster.spec.nodes[node.type]
-    plan = _plan(model, tuple(spec.fields))
+    plan = plan_of(model, tuple(spec.fields))
     values = {
         attname: value
         for name, attname, read in plan.readers
@@ -170,7 +170,7 @@ def make_instance(
 
 def set_values(instance: Model, values: Values) -> None:
     """Give fields of an instance what a node holds."""
-    plan = _plan(type(instance), tuple(values))
+    plan = plan_of(type(instance), tuple(values))
     for name, attname, read in plan.readers:
         value = read(values[name])
         if value is not DEFERRED:
@@ -219,7 +219,7 @@ def _refer(instance: Any, cluster: Cluster, node: Node, around: Around) -> None:
         model._meta.get_field(name).cache_name: partial(
             read, name, attname, decoded(node.fields[name])
         )
-        for name, attname, decoded in _plan(model, tuple(held)).readers
+        for name, attname, decoded in plan_of(model, tuple(held)).readers
     }
     instance._state.fields_cache = _Referred(known, found)
 
@@ -288,19 +288,23 @@ def _deferred(
 
 
 Reader: TypeAlias = Callable[[Json], Any]
+"""Makes a field's value of what a node holds."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class InstancePlan:
+    """How the values of a model's instances are made of a node's: by name and attribute."""
+
     readers: tuple[tuple[str, str, Reader], ...]
     pk: AnyField
     pk_attnames: tuple[str, ...]
 
 
 @cache
-def _plan(model: type[Model], names: tuple[str, ...]) -> _Plan:
+def plan_of(model: type[Model], names: tuple[str, ...]) -> InstancePlan:
+    """Return how to make some fields of a model's instances."""
     fields: dict[str, Any] = {name: model._meta.get_field(name) for name in names}
-    return _Plan(
+    return InstancePlan(
         readers=tuple((name, field.attname, _reader(field)) for name, field in fields.items()),
         pk=pk_field(model),
         pk_attnames=tuple(_pk_attnames(model)),
@@ -319,18 +323,19 @@ def _reader(field: AnyField) -> Reader:
     elif not field.null and field.empty_strings_allowed and _holds_text(field):
         empty = ""
     if isinstance(field, ForeignKey):
-        return lambda value: _foreign_value(field, value, empty)
+        to_value = decoder(field)
+        return lambda value: _foreign_value(to_value, value, empty)
     if is_text(field) and not is_coded(field):
         return lambda value: empty if value is None else value
-    decoded = decoder(field)
-    return lambda value: empty if value is None else decoded(value)
+    read = decoder(field)
+    return lambda value: empty if value is None else read(value)
 
 
-def _foreign_value(field: AnyField, value: Json, empty: Any) -> Any:
+def _foreign_value(read: Reader, value: Json, empty: Any) -> Any:
     """Return what a foreign key holds; one that refers by a key holds nothing as yet."""
     if key_in(value) is not None:
         return None
-    return empty if value is None else decode(field, value)
+    return empty if value is None else read(value)
 
 
 def _holds_text(field: AnyField) -> bool:

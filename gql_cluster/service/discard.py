@@ -44,7 +44,7 @@ async def discard(engine: Engine, caller: Caller, draft_id: str) -> Outcome:
         match closing:
             case Ended(entry=ended):
                 await release(engine, engine.clusters[copy.draft.cluster], copy.draft)
-                await engine.parts.hub.wake(draft_id)
+                engine.parts.hub.wake(draft_id)
                 return Outcome(view=await get_draft(engine, caller, draft_id), entry=ended)
             case Locked():
                 await wait_for_commit(engine, copy.draft, closing)

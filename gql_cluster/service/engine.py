@@ -81,6 +81,7 @@ class Parts:
             prefix=settings.KEY_PREFIX,
             poll=settings.POLL_INTERVAL,
             beat=settings.PRESENCE_BEAT,
+            notice=settings.EXPIRY_NOTICE,
         )
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 

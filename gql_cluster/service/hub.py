@@ -30,7 +30,7 @@ from gql_cluster.store.stamps import Stamps
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 1.0
-"""Seconds that an edit waits for the channel layer to take its wake-up."""
+"""Seconds that the channel layer may take for a wake-up."""
 _QUIET = 60.0
 """Seconds between two warnings."""
 _GRACE = 0.05
@@ -43,10 +43,11 @@ class Watch:
     def __init__(self, draft_id: str) -> None:
         self.draft_id = draft_id
         self.presence: Presence
-        self.subscribers: set[asyncio.Event] = set()
+        self.subscribers: dict[asyncio.Event, None] = {}  # in the order in which they came
         self.header: Draft | None = None
         self.root: str | None = None
         self.stamp: int | None = None
+        self.noticed: datetime | None = None
         self.due = asyncio.Event()
         self.over = asyncio.Event()
 
@@ -113,27 +114,43 @@ class Hub:
         prefix: str,
         poll: float,
         beat: float,
+        notice: float,
     ) -> None:
-        """`poll` and `beat` are in seconds."""
+        """`poll`, `beat` and `notice`, how long before an expiry it is told, are in seconds."""
         self._cache = cache
         self._presence = presence
         self._stamps = stamps
         self._prefix = prefix
         self._poll = poll
         self._beat = beat
+        self._notice = notice
         self._name = secrets.token_urlsafe(9)
         self._watches: dict[str, Watch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        # What is being told, and whether it has happened again since.
+        self._telling: dict[tuple[str, News], bool] = {}
         self._quiet_until = 0.0
 
-    async def wake(self, draft_id: str, news: News = News.DRAFT) -> None:
+    def wake(
+        self,
+        draft_id: str,
+        news: News = News.DRAFT,
+        *,
+        version: int | None = None,
+        elsewhere: bool = True,
+    ) -> None:
         """Tell every worker that a draft has changed; that this can fail is of no account.
 
-        It takes a second at most.
+        Nobody waits for it, and what happens while a worker is being told is told together.
+        `version` is the one that was made here. Without `elsewhere` nobody watches it but here.
         """
         if (watch := self._watches.get(draft_id)) is not None:
-            watch.take(news)
-        await self._send(draft_id, news)
+            if version is not None and self._cache.knows(draft_id, version):
+                watch.changed()
+            else:
+                watch.take(news)
+        if elsewhere:
+            self._tell(draft_id, news)
 
     @contextmanager
     def watching(self, draft_id: str, session: str) -> Iterator[Subscriber]:
@@ -141,11 +158,11 @@ class Hub:
         watch = self._watches.get(draft_id) or self._begin(draft_id)
         watcher = watch.presence.enter(session)
         subscriber = Subscriber(self, watch, watcher)
-        watch.subscribers.add(subscriber.changed)
+        watch.subscribers[subscriber.changed] = None
         try:
             yield subscriber
         finally:
-            watch.subscribers.discard(subscriber.changed)
+            watch.subscribers.pop(subscriber.changed, None)
             watch.presence.leave(watcher)
             if not watch.subscribers and self._watches.get(draft_id) is watch:
                 del self._watches[draft_id]
@@ -164,7 +181,7 @@ class Hub:
             watch.close()
         self._watches.clear()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._poll)
+            await asyncio.wait(self._tasks, timeout=max(self._poll, _PATIENCE))
 
     def _begin(self, draft_id: str) -> Watch:
         watch = self._watches[draft_id] = Watch(draft_id)
@@ -173,6 +190,7 @@ class Hub:
             draft_id,
             beat=self._beat,
             changed=watch.changed,
+            came=watch.due.set,
             announce=partial(self._announce, watch),
         )
         group = self._group(draft_id)
@@ -200,12 +218,22 @@ class Hub:
             if header is None or header != watch.header:
                 watch.header = header
                 watch.changed()
+            self._notice_expiry(watch)
             if header is not None and watch.root is not None:
                 await self._look_at_root(watch, watch.root, header)
         except ClusterError:
             return  # the store is away: the subscribers will know when it is back
         except Exception:
             logger.exception("A draft that is watched can't be read.")
+
+    def _notice_expiry(self, watch: Watch) -> None:
+        """Wake the subscribers when there is their notice to tell, once for each expiry."""
+        header = watch.header
+        if header is None or header.expires_at == watch.noticed:
+            return
+        if _seconds_to(header.expires_at) <= self._notice:
+            watch.noticed = header.expires_at
+            watch.changed()
 
     async def _look_at_root(self, watch: Watch, root: str, header: Draft) -> None:
         stamp = await self._stamps.get(root)
@@ -222,11 +250,11 @@ class Hub:
         return None if copy is None else copy.draft
 
     def _pause(self, watch: Watch) -> float:
-        if watch.header is not None:
-            left = (watch.header.expires_at - datetime.now(UTC)).total_seconds()
-            if 0 < left < self._poll:
-                return left + _GRACE
-        return self._poll
+        if watch.header is None:
+            return self._poll
+        left = _seconds_to(watch.header.expires_at)
+        due = (left - self._notice, left + _GRACE)
+        return min((self._poll, *(each for each in due if each > 0)))
 
     # Listening
 
@@ -270,6 +298,21 @@ class Hub:
 
     # Telling
 
+    def _tell(self, draft_id: str, news: News) -> None:
+        what = (draft_id, news)
+        is_told = what in self._telling
+        self._telling[what] = is_told
+        if not is_told:
+            self._run(self._tell_all(what))
+
+    async def _tell_all(self, what: tuple[str, News]) -> None:
+        is_due = True
+        while is_due:
+            self._telling[what] = False
+            await self._send(*what)
+            is_due = self._telling[what]
+        del self._telling[what]
+
     async def _announce(self, watch: Watch) -> None:
         """Tell all others who watch the draft, here too, that its editors have changed."""
         other = self._watches.get(watch.draft_id)
@@ -297,3 +340,7 @@ class Hub:
         if now >= self._quiet_until:
             self._quiet_until = now + _QUIET
             logger.warning(message, exc_info=exc)
+
+
+def _seconds_to(time: datetime) -> float:
+    return (time - datetime.now(UTC)).total_seconds()

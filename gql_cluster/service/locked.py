@@ -108,7 +108,7 @@ async def finish(engine: Engine, draft: Draft, receipt: Receipt, token: str) -> 
         fingerprint=commit_mark(policy, keep_open=receipt.keep_open),
         settled=settled,
     )
-    await engine.parts.hub.wake(draft.id)
+    engine.parts.hub.wake(draft.id)
     match ending:
         case Ended(entry=ended):
             return ended

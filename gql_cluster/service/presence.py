@@ -32,20 +32,26 @@ class Presence:
     One task makes all calls, so that what it knows is never older than what it knew.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it asks, and whom it tells
         self,
         store: PresenceStore,
         draft_id: str,
         *,
         beat: float,
         changed: Callable[[], None],
+        came: Callable[[], None],
         announce: Callable[[], Awaitable[None]],
     ) -> None:
-        """`beat` is in seconds. `changed` tells those here of a change, `announce` all others."""
+        """`beat` is in seconds. `changed` tells those here of a change, `announce` all others.
+
+        `came` has the draft looked at: what was changed before the store knew of a watcher here
+        was told to nobody.
+        """
         self._store = store
         self._draft_id = draft_id
         self._beat = beat
         self._changed = changed
+        self._came = came
         self._announce = announce
         self.editors: tuple[Editor, ...] | None = None
         """The editors as they were at the last call; None before the first."""
@@ -95,6 +101,7 @@ class Presence:
 
     async def _call(self) -> None:
         told, left = list(self._here.items()), list(self._left)
+        is_news = any(not entered.is_set() for _, entered in told)
         try:
             present = await self._store.beat(self._draft_id, [each for each, _ in told], left)
         except ClusterError:
@@ -106,6 +113,8 @@ class Presence:
             for _, entered in told:
                 entered.set()
         self._left.difference_update(left)
+        if is_news:
+            self._came()
         if present.editors != self.editors:
             self.editors = present.editors
             self._changed()
@@ -144,7 +153,7 @@ async def set_focus(  # noqa: PLR0913 - one request, said whole
     session = caller.required_session()
     present = await engine.parts.presence.focus(draft_id, session, key, field)
     if present.changed:
-        await engine.parts.hub.wake(draft_id, News.EDITORS)
+        engine.parts.hub.wake(draft_id, News.EDITORS)
     return any(editor.session == session for editor in present.editors)
 
 

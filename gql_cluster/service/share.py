@@ -78,7 +78,7 @@ async def unshare(engine: Engine, caller: Caller, draft_id: str) -> View:
     await engine.own_copy(caller, draft_id, ROOT)
     if not await engine.parts.sharing.unshare(draft_id):
         raise NotFoundError.of("There is no such draft.")
-    await engine.parts.hub.wake(draft_id)
+    engine.parts.hub.wake(draft_id)
     return await get_draft(engine, caller, draft_id)
 
 

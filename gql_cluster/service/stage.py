@@ -163,9 +163,9 @@ class _Staging:
             rebased=work.rebased,
         )
         match result:
-            case Accepted(draft=now, size=size):
+            case Accepted(draft=now, size=size, is_watched=is_watched):
                 await parts.cache.apply(copy, entry, now, size=size)
-                await parts.hub.wake(draft.id)
+                parts.hub.wake(draft.id, version=entry.version, elsewhere=is_watched)
                 return Outcome(view=self._engine.view(copy), entry=entry, kept=work.kept)
             case Seen():
                 return await first_outcome(self._engine, copy, result, request.mark)

@@ -103,6 +103,8 @@ class _Subscription:
         self, engine: Engine, caller: Caller, copy: Copy, after: int | None, here: Subscriber
     ) -> None:
         self._engine = engine
+        self._parts = engine.parts
+        self._session = caller.required_session()
         self._caller = caller
         self._copy = copy
         self._here = here
@@ -110,34 +112,44 @@ class _Subscription:
         self._joined_at = copy.version
         self._begun = False
         self._over = False
+        self._is_following = False
         self._editors: tuple[Editor, ...] | None = None
         self._expiry: datetime | None = None
         self._stamp: int | None = None
 
     async def next(self) -> Event | Notice | None:
         """Return what is to be told next, as soon as there is something; None at the end."""
+        changed = self._here.changed
         while not self._over:
-            self._here.changed.clear()
-            try:
-                if not await self._refresh():
-                    self._over = True
-                    return Expired(view=self._engine.view(self._copy), time=datetime.now(UTC))
-                told: Event | Notice | None = await self._event()
-                if told is None and self._copy.draft.state is not DraftState.OPEN:
-                    return None
-            except StoreUnavailableError:
-                await happens(self._here.changed, within=self._settings.POLL_INTERVAL)
-                continue
+            told: Event | Notice | None = None
+            if changed.is_set() or not self._has_told_all():
+                changed.clear()
+                try:
+                    if not await self._refresh():
+                        self._over = True
+                        return Expired(view=self._view(), time=datetime.now(UTC))
+                    told = await self._event()
+                    if told is None and self._copy.draft.state is not DraftState.OPEN:
+                        return None
+                except StoreUnavailableError:
+                    await happens(changed, within=self._settings.POLL_INTERVAL)
+                    changed.set()
+                    continue
             self._begun = True
             told = told or self._notice()
             if told is not None:
                 return told
-            await happens(self._here.changed, within=self._until_notice())
+            await changed.wait()
         return None
 
     @property
     def _settings(self) -> Settings:
-        return self._engine.parts.settings
+        return self._parts.settings
+
+    def _has_told_all(self) -> bool:
+        """Tell whether there is no entry more, as far as is known here."""
+        draft = self._copy.draft
+        return self._begun and self._cursor == draft.version and draft.state is DraftState.OPEN
 
     async def _refresh(self) -> bool:
         """Take the draft as it is known here; False when it is gone.
@@ -145,15 +157,22 @@ class _Subscription:
         Raises `NotFoundError` when it is there and the caller may not see it any more.
         """
         draft_id = self._copy.draft.id
+        if (
+            self._is_following
+            and self._parts.cache.keeps(self._copy)
+            and self._copy.draft.admits(self._session)
+        ):
+            return True
         try:
             self._copy = await self._engine.copy(self._caller, draft_id, ROOT, fresh=False)
         except NotFoundError:
-            if await self._engine.parts.cache.get(draft_id, Want(), fresh=True) is not None:
+            if await self._parts.cache.get(draft_id, Want(), fresh=True) is not None:
                 raise
             return False
         draft = self._copy.draft
         if draft.pk is not None:
             self._here.follow(root_name(self._engine.clusters[draft.cluster], draft.pk))
+            self._is_following = True
         return True
 
     async def _event(self) -> Event | None:
@@ -163,13 +182,15 @@ class _Subscription:
         if entries is None:
             if not self._begun:
                 self._editors = self._here.editors  # the snapshot shows them
-            view = self._engine.view(copy)
+            view = self._view()
             self._cursor = view.draft.version
             return Event(view=view, at=view, entry=None)
         for entry in entries:
             self._cursor = entry.version
-            at = self._engine.view(copy, version=entry.version)
-            return Event(view=self._engine.view(copy), at=at, entry=entry)
+            now = self._view()
+            is_now = entry.version == now.draft.version
+            at = now if is_now else self._engine.view(copy, version=entry.version)
+            return Event(view=now, at=at, entry=entry)
         return None
 
     async def _entries(self) -> Sequence[Entry] | None:
@@ -199,13 +220,6 @@ class _Subscription:
             self._expiry = draft.expires_at
             return Expiring(view=self._view(), time=now, expires_at=draft.expires_at)
         return None
-
-    def _until_notice(self) -> float | None:
-        """Return in how many seconds there is a notice by itself; None where there is none."""
-        draft = self._copy.draft
-        if draft.expires_at == self._expiry:
-            return None
-        return (self._notice_of(draft) - datetime.now(UTC)).total_seconds()
 
     def _notice_of(self, draft: Draft) -> datetime:
         return draft.expires_at - timedelta(seconds=self._settings.EXPIRY_NOTICE)

@@ -82,6 +82,15 @@ class CopyCache:
                 self.forget(read.draft.id)
             self._trim()
 
+    def knows(self, draft_id: str, version: int) -> bool:
+        """Tell whether the copy that is kept of a draft has heard of a version."""
+        copy = self._copies.get(draft_id)
+        return copy is not None and copy.version >= version
+
+    def keeps(self, copy: Copy) -> bool:
+        """Tell whether a copy is the one that is kept up to date here."""
+        return self._copies.get(copy.draft.id) is copy
+
     def forget(self, draft_id: str) -> None:
         """Forget a draft."""
         self._copies.pop(draft_id, None)

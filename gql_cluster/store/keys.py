@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gql_cluster.domain.node import Node
+
 PREFIX = "gqlc"
 
 
@@ -24,8 +26,11 @@ class Keys:
 
     def editors(self, draft_id: str) -> list[str]:
         """Return the two keys of a draft's watchers: themselves, and their sessions."""
-        tag = f"{self.prefix}:{{draft:{draft_id}}}"
-        return [f"{tag}:{part}" for part in ("watchers", "editors")]
+        return [self.watchers(draft_id), f"{self.prefix}:{{draft:{draft_id}}}:editors"]
+
+    def watchers(self, draft_id: str) -> str:
+        """Return the key of a draft's watchers; it is there as long as there are any."""
+        return f"{self.prefix}:{{draft:{draft_id}}}:watchers"
 
     def session_drafts(self, session: str) -> str:
         """Return the key of a session's drafts by time."""
@@ -50,3 +55,8 @@ def index_member(parent: str | None, relation: str | None, rank: str, key: str) 
     if parent is None or relation is None:
         return None
     return f"{place(parent, relation)}\0{rank}\0{key}"
+
+
+def gone_member(node: Node) -> str | None:
+    """Return how the index names a node that was removed: without a rank."""
+    return index_member(node.parent, node.relation, "", node.key)

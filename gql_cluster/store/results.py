@@ -60,10 +60,14 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The change set is kept. `draft` is the header now; `size` the bytes written."""
+    """The change set is kept. `draft` is the header now; `size` the bytes written.
+
+    `is_watched` tells whether anybody watches the draft, on whatever worker.
+    """
 
     draft: Draft
     size: int
+    is_watched: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

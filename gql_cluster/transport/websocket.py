@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import ThreadSensitiveContext
+from channels.consumer import get_handler_name
 from channels.routing import URLRouter
 from channels.security.websocket import OriginValidator
-from channels.sessions import SessionMiddlewareStack
+from channels.sessions import CookieMiddleware
 from django.conf import settings
 from django.urls import path
 from strawberry.channels import GraphQLWSConsumer
@@ -20,6 +22,7 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport import connections
 from gql_cluster.transport.caller import caller_of, token_in
+from gql_cluster.transport.encoding import encode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +41,14 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
     # wait for Redis.
     channel_layer_alias = ""
 
+    async def dispatch(self, message: Any) -> None:
+        """Take what the server says.
+
+        Channels would have a thread look for old database connections each time; a socket that
+        has none needs no thread, and what it has is given back when a message is sent.
+        """
+        await getattr(self, get_handler_name(message))(message)
+
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take a message; one that is not of the protocol's shape closes the socket with 4400.
 
@@ -52,6 +63,10 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
                 # Legal, but Strawberry wants no payload rather than null.
                 text_data = json.dumps({k: v for k, v in message.items() if k != "payload"})
         await super().receive(text_data=text_data, bytes_data=bytes_data)
+
+    def encode_json(self, data: object) -> str:
+        """Encode a message."""
+        return encode(data)
 
     async def send(self, *args: Any, **kwargs: Any) -> None:
         """Send a message; what an operation needed of the database for it is free again."""
@@ -106,6 +121,26 @@ class Origins(OriginValidator):
         return parsed_origin is None or super().valid_origin(parsed_origin)
 
 
+class Sessions:
+    """Puts Django's session into the scope, read when it is asked for.
+
+    Channels' own looks with every message that is sent whether the session has to be saved, which
+    no message of a WebSocket can do.
+    """
+
+    def __init__(self, inner: Callable[..., Awaitable[None]]) -> None:
+        """Take what is served."""
+        self._inner = inner
+        self._store = import_module(settings.SESSION_ENGINE).SessionStore
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one WebSocket."""
+        if "session" not in scope:  # by middleware of the project's own
+            key = scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+            scope = {**scope, "session": self._store(key)}
+        await self._inner(scope, receive, send)
+
+
 def _allowed_hosts() -> list[str]:
     if settings.DEBUG and not settings.ALLOWED_HOSTS:
         return ["localhost", "127.0.0.1", "[::1]"]
@@ -122,7 +157,7 @@ def websocket_application(
     """
     consumer: Any = Consumer.as_asgi(schema=schema, connection_init_wait_timeout=_INIT_TIMEOUT)
     routes: list[Any] = [path(route, consumer)]
-    routed = Origins(SessionMiddlewareStack(URLRouter(routes)), _allowed_hosts())
+    routed = Origins(CookieMiddleware(Sessions(URLRouter(routes))), _allowed_hosts())
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         connections.begin()

@@ -1,4 +1,6 @@
--- Takes a change set that was computed at exactly the draft's version, or says why not.
+-- Takes a change set that was computed at exactly the draft's version, or says why not; tells
+-- whether anybody watches the draft.
+-- KEYS: the draft's, and its watchers.
 -- ARGV: version computed at, version expected or '', change id or '', fingerprint, entry,
 -- updated, expires, tail, ttl in ms, log length, what becomes of the base ('' nothing, 'keep'
 -- what is touched for the first time, 'new' the list given), session, version that the entry
@@ -7,8 +9,8 @@
 -- the new base.
 local refusal = refused()
 if refusal then return refusal end
-local state, version, token, ends, owner, members =
-  unpack(redis.call('HMGET', META, 'state', 'version', 'lock', 'until', 'owner', 'members'))
+local state, version, token, ends, owner, members, packed =
+  unpack(redis.call('HMGET', META, 'state', 'version', 'lock', 'until', 'owner', 'members', 'packs'))
 if not admitted(ARGV[12], owner, members) then return {'gone'} end
 local change = ARGV[3]
 -- Before all else: a retry of what was done gets the outcome, whatever came after it.
@@ -28,10 +30,12 @@ for i = first, last do
 end
 
 first, last = list()
+-- What has no value of its own was not there, or it is in its pack: reading the base tells.
+local unknown = packed and '\0' or ''
 for i = first, last, 2 do
   local key = ARGV[i]
   if ARGV[11] == 'keep' and redis.call('HEXISTS', BASE, key) == 0 then
-    redis.call('HSET', BASE, key, redis.call('HGET', NODES, key) or '')
+    redis.call('HSET', BASE, key, redis.call('HGET', NODES, key) or unknown)
   end
   redis.call('HSET', NODES, key, ARGV[i + 1])
 end
@@ -47,4 +51,4 @@ log(version, made, ARGV[5], ARGV[10])
 if change ~= '' then redis.call('HSET', DONE, change, made .. ':' .. ARGV[4]) end
 keep(ARGV[9], 'version', made, 'updated', ARGV[6], 'expires', ARGV[7], 'tail', ARGV[8],
   'stacks', ARGV[14], 'stamp', ARGV[15], 'skipped', ARGV[16])
-return {'accepted', made}
+return {'accepted', made, redis.call('EXISTS', KEYS[7])}

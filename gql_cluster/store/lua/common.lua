@@ -1,7 +1,9 @@
--- Put before every script. The keys are the six of one draft, always in this order.
+-- Put before every script. The keys are the six of one draft, always in this order; what other
+-- keys a script takes comes behind them.
 -- A reply begins with a word that says what came of it. The header's key is the first to
 -- expire: where it is there, all are, because time stands still while a script runs.
 local META, NODES, BASE, INDEX, LOG, DONE = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local OWN = {unpack(KEYS, 1, 6)}
 local CHUNK = 1000 -- unpack() fails at some 8,000 values
 
 local function header()
@@ -26,6 +28,24 @@ local function nodes(keys)
   return values
 end
 
+-- Collects the packs of nodes, each once: see store/packs.py. A draft of before format 4 has none.
+local function packs()
+  local count, names, seen = tonumber(redis.call('HGET', META, 'packs') or 0), {}, {}
+  local function add(number)
+    if not seen[number] then
+      seen[number] = true
+      names[#names + 1] = '\0' .. number
+    end
+  end
+  return {
+    add = add,
+    of = function(key)
+      if count > 0 then add(tonumber(string.sub(redis.sha1hex(key), 1, 8), 16) % count) end
+    end,
+    read = function() return nodes(names) end,
+  }
+end
+
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
@@ -45,7 +65,7 @@ local function refused()
   if tonumber(format) > FORMAT then return {'newer', format} end
   -- The header of format 1 does not tell how many keys there are.
   if redis.call('EXISTS', NODES) == 0
-    or redis.call('EXISTS', unpack(KEYS)) < tonumber(count or 0) then return {'gone'} end
+    or redis.call('EXISTS', unpack(OWN)) < tonumber(count or 0) then return {'gone'} end
 end
 
 -- Returns what finds the lists in ARGV, each behind its length: the places of first and last.
@@ -92,7 +112,7 @@ end
 -- Ends every script that changes a draft: writes these fields of the header, and what is always
 -- in it. The header expires first: see above.
 local function keep(ttl, ...)
-  redis.call('HSET', META, 'format', FORMAT, 'keys', redis.call('EXISTS', unpack(KEYS)),
+  redis.call('HSET', META, 'format', FORMAT, 'keys', redis.call('EXISTS', unpack(OWN)),
     'history', history(), ...)
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ttl) end
+  for _, key in ipairs(OWN) do redis.call('PEXPIRE', key, ttl) end
 end

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 import pytest
@@ -24,6 +25,7 @@ from gql_cluster.service.open import open_saved
 from gql_cluster.service.view import View
 from gql_cluster.service.watch import Event, Notice
 from gql_cluster.store.keys import Keys
+from gql_cluster.store.presence import Watcher
 from schema.bands.models import Band
 from schema.films.models import Movie
 
@@ -84,6 +86,11 @@ async def take(told: AsyncIterator[T], count: int) -> list[T]:
     """Return what is told next, which must come soon."""
     async with asyncio.timeout(20):
         return [await anext(told) for _ in range(count)]
+
+
+def watcher(session: str) -> Watcher:
+    """Return a watcher."""
+    return Watcher(id=f"of {session}", session=session, since=datetime.now(UTC))
 
 
 async def rename(engine: Engine, view: View, name: str) -> None:

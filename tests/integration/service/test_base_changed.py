@@ -373,7 +373,7 @@ async def test_a_commit_that_ends_while_it_is_looked_at_is_its_own(
     async with watching(one, view) as told:
         await take(told, 1)
         coming = asyncio.create_task(take(told, 2))
-        await one.parts.hub.wake(view.draft.id)
+        one.parts.hub.wake(view.draft.id)
         assert [isinstance(each, Event) for each in await coming] == [True, True]
         assert (await edited(told, two, view)).at.draft.version == 3
 

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from gql_cluster.service.presence import editors_of, set_focus
 from gql_cluster.service.view import View
 from gql_cluster.service.watch import EditorsChanged, Event, Notice, watch
 from gql_cluster.store.keys import Keys
-from gql_cluster.store.presence import Watcher
 from schema.bands.models import BandMember
 from tests.integration.service.conftest import (
     ANN,
@@ -31,7 +29,10 @@ from tests.integration.service.conftest import (
     counted_queries,
     rename,
     take,
+    watcher,
 )
+
+pytestmark = pytest.mark.once
 
 SELDOM = 60.0
 """Seconds; what comes sooner came by a wake-up."""
@@ -308,11 +309,6 @@ async def test_many_who_come_and_go_at_once_are_told_in_the_end(
 async def quick(make_engine: MakeEngine) -> Engine:
     """A worker that beats often, and forgets who is silent for half a second."""
     return make_engine(PRESENCE_BEAT=0.1, PRESENCE_TTL=0.5, POLL_INTERVAL=SELDOM)
-
-
-def watcher(session: str) -> Watcher:
-    """Return a watcher."""
-    return Watcher(id=f"of {session}", session=session, since=datetime.now(UTC))
 
 
 async def test_the_watchers_of_a_worker_that_died_are_forgotten(quick: Engine, view: View) -> None:

@@ -24,6 +24,7 @@ from gql_cluster.service.presence import editors_of
 from gql_cluster.service.read import get_draft
 from gql_cluster.service.watch import EditorsChanged, Event, Expired, Expiring, watch
 from gql_cluster.store.keys import Keys
+from gql_cluster.store.presence import Present
 from tests.integration.service.conftest import (
     ANN,
     BAND,
@@ -34,8 +35,11 @@ from tests.integration.service.conftest import (
     numbered,
     rename,
     take,
+    watcher,
 )
 from tests.integration.store.conftest import Server
+
+pytestmark = pytest.mark.once
 
 RedisPubSubChannelLayer = import_string("channels_redis.pubsub.RedisPubSubChannelLayer")
 SELDOM = 60.0
@@ -49,13 +53,31 @@ class Dropping(InMemoryChannelLayer):
         """Lose it."""
 
 
+class Noting(InMemoryChannelLayer):
+    """A channel layer that counts what it is sent."""
+
+    sent = 0
+
+    async def group_send(self, group: str, message: Any) -> None:
+        """Count it."""
+        self.sent += 1
+        await super().group_send(group, message)
+
+
 class Hanging(InMemoryChannelLayer):
     """A channel layer that takes no message, and does not say so."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.given_up: asyncio.Queue[str] = asyncio.Queue()
+
     async def group_send(self, group: str, message: Any) -> None:
         """Hang."""
-        del group, message
-        await asyncio.Event().wait()
+        del message
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.given_up.put_nowait(group)
 
 
 @pytest.fixture
@@ -189,14 +211,59 @@ async def test_who_watches_where_the_edit_is_made_needs_no_wake_up(
 async def test_a_channel_layer_that_hangs_holds_no_edit_up(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """For a second at most; it is logged, and not each time."""
-    monkeypatch.setitem(channel_layers.backends, "default", Hanging())
+    """It is given up after a second; that is logged, and not each time."""
+    hanging = Hanging()
+    monkeypatch.setitem(channel_layers.backends, "default", hanging)
     view = await beatles(engine)
-    async with asyncio.timeout(4):
-        for name in ("One", "Two"):
-            await rename(engine, view, name)
+    await engine.parts.presence.beat(view.draft.id, [watcher("bob")])
+    for name in ("One", "Two", "Three"):
+        await rename(engine, view, name)
+    assert hanging.given_up.empty()
+    async with asyncio.timeout(20):
+        for _ in range(2):  # the one that was under way, and one for all since
+            await hanging.given_up.get()
+    await engine.parts.hub.aclose()
+    assert hanging.given_up.empty()
     lost = [record for record in caplog.records if "wake-up" in record.message]
     assert len(lost) == 1
+
+
+async def test_where_nobody_watches_no_wake_up_is_sent(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edit is one call of Redis; from the first watcher on, on whatever worker, it is told."""
+    noting = Noting()
+    monkeypatch.setitem(channel_layers.backends, "default", noting)
+    view = await beatles(engine)
+    for name in ("One", "Two"):
+        await rename(engine, view, name)
+    assert noting.sent == 0
+    await engine.parts.presence.beat(view.draft.id, [watcher("bob")])
+    await rename(engine, view, "Three")
+    await engine.parts.hub.aclose()
+    assert noting.sent == 1
+
+
+async def test_what_was_edited_while_a_watcher_came_is_told(
+    engine: Engine, make_engine: MakeEngine
+) -> None:
+    """Before the store knows of the watcher an edit wakes nobody: it is looked at once more."""
+    view = await beatles(engine)
+    there = make_engine(POLL_INTERVAL=SELDOM)
+    store = there.parts.presence
+    plain = store.beat
+
+    async def beat(*args: Any, **kwargs: Any) -> Present:
+        if not is_late:
+            is_late.append(True)
+            await asyncio.sleep(0.5)  # its group is joined long since, and what was then is seen
+            await rename(engine, view, "Meanwhile")
+        return await plain(*args, **kwargs)
+
+    is_late: list[bool] = []
+    store.beat = beat  # type: ignore[method-assign]
+    async with aclosing(numbered(watch(there, ANN, view.draft.id, after=0))) as events:
+        assert versions(await take(events, 1)) == [1]
 
 
 async def test_a_wake_up_that_is_not_known_is_no_wake_up(

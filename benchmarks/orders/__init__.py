@@ -1,0 +1,1 @@
+"""The cluster that is measured: an order with its lines, and what it is compared with."""

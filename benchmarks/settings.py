@@ -1,0 +1,18 @@
+"""The service's settings, with the orders besides."""
+
+from config.settings import *  # noqa: F403 - all of them
+from config.settings import GQL_CLUSTER, INSTALLED_APPS
+
+# 500 sessions join one draft; and a machine that is busy is no Redis that is away.
+GQL_CLUSTER = {
+    "MAX_MEMBERS": 1000,
+    "STORE_TIMEOUT": 20.0,
+    "STORE_CONNECT_TIMEOUT": 20.0,
+    **GQL_CLUSTER,
+}
+INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.orders"]
+MIGRATION_MODULES = {"orders": None}
+ROOT_URLCONF = "benchmarks.orders.urls"
+ASGI_APPLICATION = "benchmarks.orders.asgi.application"
+# A form with 1,000 lines, sent whole, as what the engine is compared with takes it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024

@@ -1,0 +1,1 @@
+"""Subscriptions as a project has them without the engine: Strawberry on channels."""
