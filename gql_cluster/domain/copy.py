@@ -9,7 +9,7 @@ from dataclasses import replace
 from weakref import WeakSet
 
 from gql_cluster.domain.delta import Added, Delta, Moved, Removed, advance, invert, key_of
-from gql_cluster.domain.draft import Draft, Entry
+from gql_cluster.domain.draft import Draft, DraftState, Entry
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.offspring import Offspring
 from gql_cluster.domain.spec import ROOT_KEY
@@ -115,7 +115,9 @@ class Copy:
     def settle(self, keys: Mapping[str, Json]) -> None:
         """Take what a commit has saved: a new cluster has a root in the database from then on."""
         self.saved = {**self.saved, **keys}
-        for key, pk in keys.items():
+        # The nodes of a draft that is closed stay as they were: so the store has them, too.
+        is_open = self.draft.state is not DraftState.COMMITTED
+        for key, pk in keys.items() if is_open else ():
             if (node := self._nodes.get(key)) is not None:
                 self._nodes[key] = node.saved_as(pk)
         if self.draft.pk is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from gql_cluster.domain.delta import Added, Delta, Removed, difference, gained_and_lost
 from gql_cluster.domain.node import Json, Node, Through
 from gql_cluster.domain.rank import is_base_rank, is_tail_rank
-from gql_cluster.domain.spec import ClusterSpec, RelationSpec
+from gql_cluster.domain.spec import ClusterSpec
 from gql_cluster.domain.tree import Tree, Want, is_alive
 
 
@@ -21,8 +21,8 @@ class Plan:
     nodes that left it while what is above them stayed, as they were. `ancestors` are the
     saved nodes above any of these. `reordered` names the relations, by parent and name, whose
     order field may need new numbers. `appended` are those of them in which new nodes alone do,
-    with their keys, in order: they stand behind the saved ones, none of which has moved. `base`
-    holds every saved node that was touched.
+    in order: they stand behind the saved ones, none of which has moved. `base` holds every saved
+    node that was touched.
     """
 
     added: Mapping[str, Node]
@@ -31,7 +31,7 @@ class Plan:
     ancestors: Mapping[str, Node]
     reordered: frozenset[tuple[str, str]]
     base: Mapping[str, Node]
-    appended: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict, compare=False)
+    appended: Mapping[tuple[str, str], Sequence[Node]] = field(default_factory=dict, compare=False)
 
     @property
     def is_empty(self) -> bool:
@@ -87,69 +87,92 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
     added: dict[str, Node] = {}
     updated: dict[str, tuple[Node, Node]] = {}
     removed: dict[str, Node] = {}
-    placed: dict[tuple[str, str], list[Node]] = defaultdict(list)
-    # A saved node that is not touched stands where it was saved.
-    unsteady: set[tuple[str, str]] = set()
-    living: dict[str, bool] = {}
-
-    def is_living(node: Node) -> bool:
-        if node.removed or node.parent is None:
-            return not node.removed
-        if node.parent not in living:
-            above = tree.node(node.parent)
-            living[node.parent] = above is not None and is_alive(tree.node, above)
-        return living[node.parent]
-
+    living = _Living(tree)
+    places = _Places(cluster, tree)
     for key, before in touched.items():
         node = tree.node(key)
         if node is None:
             continue
-        if not is_living(node):
+        if not living.holds(node):
             # Below what it was saved below, which is another where the draft has put it back.
             above = tree.node(before.parent) if before and before.parent is not None else None
-            if before is not None and above is not None and is_alive(tree.node, above):
+            if before is not None and above is not None and living.holds(above):
                 removed[key] = before
             continue
-        place = (node.parent or "", node.relation or "")
-        if node.pk is not None and node.parent is not None and not is_base_rank(node.rank):
-            unsteady.add(place)
+        places.take(before, node)
         if before is None:
             added[key] = node
         elif difference(before, node):
             updated[key] = (before, node)
-        else:
-            continue
-        if is_placed_anew(before, node):
-            placed[place].append(node)
     changed = [*added.values(), *(after for _, after in updated.values()), *removed.values()]
-    ordered = {
-        place: nodes
-        for place, nodes in placed.items()
-        if order_field(cluster, tree.node, nodes[0]) is not None
-    }
-    appended = {
-        place: [node.key for node in sorted(nodes, key=lambda node: (node.rank, node.key))]
-        for place, nodes in ordered.items()
-        if place not in unsteady
-        and all(node.pk is None and is_tail_rank(node.rank) for node in nodes)
-        and not cluster.is_shared(_relation(cluster, tree, place))
-    }
+    reordered = places.reordered()
     return Plan(
         added=parents_first(added, tree),
         updated=updated,
         removed=removed,
         ancestors=ancestors(tree.node, changed, added),
-        reordered=frozenset(ordered),
-        appended=appended,
+        reordered=frozenset(reordered),
+        appended={
+            place: sorted(nodes, key=lambda node: (node.rank, node.key))
+            for place, nodes in reordered.items()
+            if places.is_appended(place)
+        },
         base={key: node for key, node in touched.items() if node is not None},
     )
 
 
-def _relation(cluster: ClusterSpec, tree: Tree, place: tuple[str, str]) -> RelationSpec:
-    above = tree.node(place[0])
-    if above is None:
-        raise LookupError(place[0])
-    return cluster.nodes[above.type].relations[place[1]]
+class _Living:
+    """Which nodes of a draft are in it; what is above them is looked at once."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._above: dict[str, bool] = {}
+
+    def holds(self, node: Node) -> bool:
+        if node.removed or node.parent is None:
+            return not node.removed
+        if node.parent not in self._above:
+            above = self._tree.node(node.parent)
+            self._above[node.parent] = above is not None and is_alive(self._tree.node, above)
+        return self._above[node.parent]
+
+
+class _Places:
+    """Where touched nodes that are in the draft stand, relation by relation."""
+
+    def __init__(self, cluster: ClusterSpec, tree: Tree) -> None:
+        self._cluster = cluster
+        self._tree = tree
+        self._anew: dict[tuple[str, str], list[Node]] = defaultdict(list)
+        # Where a saved node has moved. One that is not touched stands where it was saved.
+        self._unsteady: set[tuple[str, str]] = set()
+
+    def take(self, before: Node | None, node: Node) -> None:
+        if node.parent is None or node.relation is None:
+            return
+        place = node.parent, node.relation
+        if node.pk is not None and not is_base_rank(node.rank):
+            self._unsteady.add(place)
+        if is_placed_anew(before, node):
+            self._anew[place].append(node)
+
+    def reordered(self) -> dict[tuple[str, str], list[Node]]:
+        """Return the nodes that are placed anew in relations that keep an order."""
+        return {
+            place: nodes
+            for place, nodes in self._anew.items()
+            if order_field(self._cluster, self._tree.node, nodes[0]) is not None
+        }
+
+    def is_appended(self, place: tuple[str, str]) -> bool:
+        """Tell whether new nodes alone are, behind the saved ones, none of which has moved."""
+        above = self._tree.node(place[0])
+        return (
+            place not in self._unsteady
+            and all(node.pk is None and is_tail_rank(node.rank) for node in self._anew[place])
+            and above is not None
+            and not self._cluster.is_shared(self._cluster.nodes[above.type].relations[place[1]])
+        )
 
 
 def wants(cluster: ClusterSpec, plan: Plan) -> Want:
@@ -200,14 +223,13 @@ def ancestors(
 
 def parents_first(nodes: Mapping[str, Node], tree: Tree) -> dict[str, Node]:
     """Sort nodes so that each comes behind its parent, siblings by rank."""
+    places: dict[str, tuple[str, ...]] = {}
 
-    places: dict[str, tuple[tuple[str, str], ...]] = {}
-
-    def place(node: Node | None) -> tuple[tuple[str, str], ...]:
+    def place(node: Node | None) -> tuple[str, ...]:
         if node is None or node.parent is None:
             return ()
         if node.parent not in places:
             places[node.parent] = place(tree.node(node.parent))
-        return (*places[node.parent], (node.relation or "", node.rank))
+        return (*places[node.parent], node.relation or "", node.rank)
 
     return {node.key: node for node in sorted(nodes.values(), key=place)}

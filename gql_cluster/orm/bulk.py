@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connections, router, transaction
 from django.db.models import DateField, DateTimeField, Field, Manager, Model, TimeField
@@ -30,7 +31,7 @@ _SAVING = frozenset({"save", *_PARTS})
 _PRE_SAVES = {each.pre_save for each in (Field, DateField, DateTimeField, TimeField)}
 
 
-def insert(instances: Sequence[Model]) -> bool:
+def insert(instances: Sequence[Any]) -> bool:
     """Insert new instances of one model, and leave each as its `save()` would; or do nothing.
 
     False is for where that could be told from saving one after the other, as things are now: where
@@ -38,7 +39,7 @@ def insert(instances: Sequence[Model]) -> bool:
     next. All of them have a primary key, or none has one and the database tells which it gives.
     Raises what the database raises, and then has inserted nothing.
     """
-    model = type(instances[0])
+    model: type[Model] = type(instances[0])
     listening = followers(model)
     if listening is None or pre_save.has_listeners(model) or not _is_djangos(model):
         return False
@@ -46,7 +47,7 @@ def insert(instances: Sequence[Model]) -> bool:
     if len(databases) > 1 or any(not _SAVING.isdisjoint(each.__dict__) for each in instances):
         return False
     using = databases.pop()
-    with_key = {each._is_pk_set() for each in instances}
+    with_key = {each._is_pk_set() for each in instances}  # noqa: SLF001 - as bulk_create does
     if len(with_key) > 1 or (False in with_key and not _tells_keys(model, using)):
         return False
     with transaction.atomic(using=using):

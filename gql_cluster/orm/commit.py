@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
@@ -204,7 +205,7 @@ class _Work:
         merged = Merged(self._family, plan, self._written, self._using)
         counted = self._numbers()
         saved = {**plan.ancestors, **{key: mine for key, (_, mine) in plan.updated.items()}}
-        for key in counted:
+        for key in chain.from_iterable(given for _, given in counted.values()):
             node = self._node(key)
             # One that was deleted and comes back has its primary key, and is added all the same.
             if node.pk is not None and key not in plan.added:
@@ -227,10 +228,9 @@ class _Work:
             instance = self._written[key] = self._family.instance(node)
             if node.type not in bare:
                 attach(instance, cluster, node, self._family, merged)
-        for key, number in counted.items():
-            relation = self._family.relation_of(self._node(key))
-            if relation is not None and relation.order_field is not None:
-                setattr(self._written[key], relation.order_field, number)
+        for name, given in counted.values():
+            for key, number in given.items():
+                setattr(self._written[key], name, number)
 
     def _let_go(self, key: str, instance: Model) -> None:
         """Let a saved row refer no more to rows that go, as the database will have it.
@@ -248,8 +248,9 @@ class _Work:
             if field.remote_field.on_delete is SET_NULL and not is_given:
                 setattr(instance, field.attname, None)
 
-    def _numbers(self) -> dict[str, int]:
-        counted: dict[str, int] = {}
+    def _numbers(self) -> dict[tuple[str, str], tuple[str, dict[str, int]]]:
+        """Return the order field of each reordered relation, and the numbers that nodes get."""
+        counted: dict[tuple[str, str], tuple[str, dict[str, int]]] = {}
         for place in self._plan.rearranged:
             siblings = self._family.children(*place)
             relation = self._family.relation_of(siblings[0])
@@ -264,13 +265,13 @@ class _Work:
             gone = {n.pk for n in self._plan.removed.values() if (n.parent, n.relation) == place}
             taken = [number for pk, number in theirs.items() if pk not in gone]
             also_taken = taken if keeps_numbers(siblings) else ()
-            counted.update(numbers(now, relation, also_taken=also_taken))
-        for place, keys in self._plan.appended.items():
-            relation = self._family.relation_of(self._node(keys[0]))
-            if relation is not None:
-                highest = self._now.highest[place]
-                first = relation.first_number if highest is None else highest + 1
-                counted.update((key, number) for number, key in enumerate(keys, start=first))
+            counted[place] = name, numbers(now, relation, also_taken=also_taken)
+        for place, nodes in self._plan.appended.items():
+            relation = self._family.relation_of(nodes[0])
+            if relation is not None and relation.order_field is not None:
+                name, top = relation.order_field, self._now.highest[place]
+                first = relation.first_number if top is None else top + 1
+                counted[place] = name, {n.key: at for at, n in enumerate(nodes, start=first)}
         return counted
 
     def _in_the_way(self, model: type[Model]) -> dict[str, Model]:

@@ -205,15 +205,15 @@ def is_bare(cluster: Cluster, type_name: str) -> bool:
 
 def _refer(instance: Any, cluster: Cluster, node: Node, around: Around) -> None:
     """Let the foreign keys of an instance lead to nodes, as long as it holds what its node does."""
-
-    def read(name: str, attname: str, value: Any) -> Model | None:
-        return around.referred(node, name) if getattr(instance, attname) == value else None
-
     spec = cluster.spec.nodes[node.type]
     held = [name for name in spec.refers if node.fields.get(name) is not None]
     known = instance._state.fields_cache
     if not held and not isinstance(known, _Referred):
         return
+
+    def read(name: str, attname: str, value: Any) -> Model | None:
+        return around.referred(node, name) if getattr(instance, attname) == value else None
+
     model: Any = type(instance)
     found = {
         model._meta.get_field(name).cache_name: partial(

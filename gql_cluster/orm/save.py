@@ -205,7 +205,7 @@ class Saver:
         try:
             if not insert(instances):
                 return False
-        except (IntegrityError, DataError):
+        except _REFUSALS:
             return False
         self._done.update(keys)
         for instance in instances:

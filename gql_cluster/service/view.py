@@ -243,17 +243,23 @@ class View:
             named = [(n, key) for n, key in references(spec, node.fields) if key in saved]
             pks = {name: saved[key] for name, key in named if spec.fields[name].holds_pk}
             node = replace(node, pk=saved[node.key], fields={**node.fields, **pks})
-        relation = self.relation_of(node)
-        above = self.parent(node)
-        if relation is None or above is None:
+        above = None if node.parent is None else self.snapshot.node(node.parent)
+        if above is None or node.relation is None:
+            if node.parent is not None:
+                raise NotLoadedError(node.parent)
             return make_instance(self.cluster, node, self, parent=None)
+        relation = self.cluster.spec.nodes[above.type].relations[node.relation]
         number = None
         place = (node.parent or "", relation.name)
         if relation.order_field and self.snapshot.copy.has_family(place):
             counted = self.numbers(place[0], relation).get(node.key)
             number = None if counted is None else (relation.order_field, counted)
         return make_instance(
-            self.cluster, node, self, parent=(relation.parent_field, above), number=number
+            self.cluster,
+            node,
+            self,
+            parent=(relation.parent_field, self.instance(above)),
+            number=number,
         )
 
     # The family of its instances

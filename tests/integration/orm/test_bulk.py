@@ -155,8 +155,8 @@ async def test_rows_that_depend_on_those_before_are_saved_one_by_one(
         await made(engine, **{relation: many(model, 5)})
     assert inserts(queries, model) == 5
     if model is not Drum:
-        saved = model._base_manager.order_by("pk").values_list("ahead", flat=True)
-        assert [each async for each in saved] == list(range(5))
+        saved: Any = model._base_manager.order_by("pk")
+        assert [each.ahead async for each in saved] == list(range(5))
 
 
 @pytest.mark.parametrize("sender", [Parcel, None])
@@ -211,8 +211,8 @@ async def test_what_has_something_below_it_is_saved_in_its_turn(engine: Engine) 
         *("freight", "crate", "crate", "bottle", "crate")
     ]
     assert await Bottle.objects.filter(crate="c6").acount() == 6
-    numbers = Crate.objects.order_by("code").values_list("sort_order", flat=True)
-    assert sorted([each async for each in numbers]) == list(range(1, 13))
+    saved = Crate.objects.order_by("sort_order").values_list("code", "sort_order")
+    assert [each async for each in saved] == [(f"c{i}", i + 1) for i in range(12)]
 
 
 async def test_children_join_those_that_are_saved(engine: Engine) -> None:
