@@ -21,6 +21,8 @@ SIDE_BY_SIDE := -n 3 --dist worksteal
 SOURCES := gql_cluster schema config benchmarks tests stubs asgi.py manage.py
 
 export PYTHONUNBUFFERED = 1
+# Each of many processes would compile all sources, and rewrite all asserts, by itself.
+unexport PYTHONDONTWRITEBYTECODE
 export HOST PORT WORKERS CHAOS_SECONDS CHAOS_SEED
 
 help:

@@ -8,6 +8,7 @@ GQL_CLUSTER = {**GQL_CLUSTER, "STORE_TIMEOUT": 10.0, "STORE_CONNECT_TIMEOUT": 10
 INSTALLED_APPS = [
     *INSTALLED_APPS,
     "tests.clusters",
+    "tests.emptied",
     "tests.festival",
     "tests.shapes",
     "tests.troupe",

@@ -56,7 +56,7 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
     _audience: Audience | None = None
     _is_alone = False
 
-    _key: Hashable = None
+    shared_as: Hashable = None
 
     def build_per_event_executor(self, payload: Any) -> Any:
         """Return what executes an event, or tells what it has come to for others."""
@@ -70,19 +70,19 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
                 return _Known(found[2], partial(self._executor_of, payload, None))
         return self._executor_of(payload, key)
 
-    def _executor_of(self, payload: Any, key: Hashable) -> SharingExecutor:
-        made: SharingExecutor = super().build_per_event_executor(payload)
-        made._key = key
+    def _executor_of(self, payload: Any, key: Hashable) -> Any:
+        made: Any = super().build_per_event_executor(payload)
+        made.shared_as = key
         return made
 
     def execute_operation(self, serially: bool | None = None) -> Any:
         """Execute an operation; what an event comes to is kept for the audience."""
-        result = super().execute_operation(serially)
-        if self._audience is None or self._key is None:
+        result: Any = super().execute_operation(serially)
+        if self._audience is None or self.shared_as is None:
             return result
         if isinstance(result, ExecutionResult):
-            return _keep(self._audience, self._key, self.root_value, result)
-        return self._leading(self._audience, self._key, self.root_value, result)
+            return _keep(self._audience, self.shared_as, self.root_value, result)
+        return self._leading(self._audience, self.shared_as, self.root_value, result)
 
     async def _leading(
         self, audience: Audience, key: Hashable, told: DraftEvent, work: Awaitable[Any]
@@ -130,7 +130,7 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
 class _Known:
     """What stands for the executor of an event that others have executed, or are executing."""
 
-    def __init__(self, result: Result, own: Callable[[], SharingExecutor]) -> None:
+    def __init__(self, result: Result, own: Callable[[], Any]) -> None:
         self._result = result
         self._own = own
 
@@ -147,7 +147,8 @@ class _Known:
             return future.result()
         executor = self._own()
         result = executor.execute_operation(serially)
-        return await result if executor.is_awaitable(result) else result
+        own: ExecutionResult = await result if executor.is_awaitable(result) else result
+        return own
 
 
 class _Variables(Visitor):

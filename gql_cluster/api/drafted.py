@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import strawberry
@@ -23,6 +24,8 @@ from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.codec import decode
 from gql_cluster.orm.load import decode_pk
+from gql_cluster.orm.record import NeedsInstanceError
+from gql_cluster.service.records import records_of
 from gql_cluster.service.view import View
 
 if TYPE_CHECKING:
@@ -88,12 +91,27 @@ async def _children(ask: Ask, relation: RelationSpec, arguments: dict[str, Any])
         default=() if relation.order_field else model._meta.ordering or (),
     )
     pagination = arguments.get("pagination")
-    if selection:
-        await view.targets.load(nodes)
-    if not selection or not nodes:
-        return [_child(view, node) for node in page(nodes, pagination)]
+    if selection and nodes:
+        first = page(range(len(nodes)), pagination).stop
+        nodes = await _selected(ask, relation, nodes, selection, first)
+    return [_child(view, node) for node in page(nodes, pagination)]
+
+
+async def _selected(
+    ask: Ask, relation: RelationSpec, nodes: Sequence[Node], selection: Selection, first: int
+) -> Sequence[Node]:
+    """Return the nodes that pass, sorted: at least the first so many."""
+    view, model = ask.view, ask.view.cluster.models[relation.child]
+    await view.targets.load(nodes)
+    choose = sync_to_async(partial(select, first=first))
+    records = records_of(view, ask.node.key, relation, nodes)
+    if records is not None:
+        with suppress(NeedsInstanceError):
+            found = await choose(records, model, selection, ask.info)
+            return [record.node_ for record in found]
     children = [_child(view, node) for node in nodes]
-    return page(await sync_to_async(select)(children, model, selection, ask.info), pagination)
+    node_of = {id(child): node for child, node in zip(children, nodes, strict=True)}
+    return [node_of[id(child)] for child in await choose(children, model, selection, ask.info)]
 
 
 async def _choice(ask: Ask, arguments: dict[str, Any]) -> Choice:
@@ -102,7 +120,7 @@ async def _choice(ask: Ask, arguments: dict[str, Any]) -> Choice:
     return EVERY if rows is None else await sync_to_async(rows.choose)(rows.take(arguments))
 
 
-async def _visible(ask: Ask, nodes: list[Node], model: type[Model]) -> list[Node]:
+async def _visible(ask: Ask, nodes: Sequence[Node], model: type[Model]) -> Sequence[Node]:
     """Leave out the saved nodes that the type's own `get_queryset` hides."""
     type_ = ask.field.django_type
     if not hides_rows(type_, ask.info):

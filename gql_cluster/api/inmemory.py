@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from heapq import nlargest, nsmallest
 from typing import Any, TypeVar
 
 import strawberry
@@ -19,10 +20,12 @@ from strawberry_django.filters import process_filters
 from strawberry_django.ordering import process_ordering
 
 from gql_cluster.api.dialect import Dialect, dialect_of
-from gql_cluster.api.lookups import Path, Test, resolve, test_of, unsupported
+from gql_cluster.api.lookups import Item, Path, Test, resolve, test_of, unsupported
 from gql_cluster.api.rows import EVERY, Choice
+from gql_cluster.orm.record import NeedsInstanceError, Record
 
-T = TypeVar("T")
+Pages = TypeVar("Pages", bound=Sequence[Any])
+AnItem = TypeVar("AnItem", Model, Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +50,19 @@ class Selection:
 
 
 def select(
-    children: Sequence[Model],
+    children: Sequence[AnItem],
     model: type[Model],
     selection: Selection,
     info: strawberry.Info,
-) -> list[Model]:
+    *,
+    first: int,
+) -> list[AnItem]:
     """Return the children that pass, sorted; they come in the relation's own order.
 
-    Loads foreign objects that a filter reads, and asks a database whose collation is not by
-    code point to sort the texts: runs in a thread. Raises `GraphQLError` for what can't be
-    evaluated in memory.
+    As many as are wanted are the `first` of all that pass, which may be more. Loads foreign
+    objects that a filter reads, and asks a database whose collation is not by code point to sort
+    the texts: runs in a thread. Raises `GraphQLError` for what can't be evaluated in memory, and
+    `NeedsInstanceError` for what can't be by records.
     """
     dialect = dialect_of(router.db_for_read(model))
     given = model._default_manager.all()
@@ -79,16 +85,16 @@ def select(
         _require_plain(queryset, given)
     orders = orders or selection.choice.order
     if orders:
-        return _sorted(found, [_order(model, each, dialect) for each in orders], dialect)
-    return _sorted_by_default(found, model, selection.default, dialect)
+        return _sorted(found, [_order(model, each, dialect) for each in orders], dialect, first)
+    return _sorted_by_default(found, model, selection.default, dialect, first)
 
 
-def page(children: list[T], pagination: object) -> list[T]:
+def page(children: Pages, pagination: object) -> Pages:
     """Return one page; limits are those of strawberry-django's settings."""
     if isinstance(pagination, offset.OffsetPaginationInput) and pagination.offset < 0:
         message = "An offset can't be negative."
         raise GraphQLError(message, extensions={"code": "BAD_USER_INPUT"})
-    paginate: Callable[..., list[T]] = offset.apply  # it only slices
+    paginate: Callable[..., Pages] = offset.apply  # it only slices
     return paginate(pagination, children)
 
 
@@ -108,10 +114,13 @@ def _require_plain(queryset: QuerySet[Any], given: QuerySet[Any]) -> None:
         raise unsupported("A filter or ordering that changes the queryset")
 
 
-def _fetch(children: list[Model], paths: Sequence[Path]) -> None:
+def _fetch(children: Sequence[Item], paths: Sequence[Path]) -> None:
     relations = dict.fromkeys(path.relation for path in paths if path.relation)
-    if relations and children:
-        prefetch_related_objects(children, *relations)
+    instances = [child for child in children if isinstance(child, Model)] if relations else []
+    if len(instances) < len(children) and relations:
+        raise NeedsInstanceError(*relations)
+    if instances:
+        prefetch_related_objects(instances, *relations)
 
 
 # Filters
@@ -133,17 +142,32 @@ def _test(q: Q, model: type[Model], dialect: Dialect, paths: list[Path]) -> Test
             raise unsupported("A filter by an expression")
     if q.connector == Q.XOR:
         raise unsupported("XOR")
-    decisive = q.connector == Q.OR
+    if not tests:
+        return lambda _: True
+    test = tests[0] if len(tests) == 1 else _combined(tests, decisive=q.connector == Q.OR)
+    return _negated(test) if q.negated else test
 
-    def combined(instance: Model) -> bool | None:
-        results = [test(instance) for test in tests]
-        if decisive in results:
-            result: bool | None = decisive
-        else:
-            result = None if None in results else not decisive
-        return not result if q.negated and result is not None else result
 
-    return combined if tests else lambda _: True
+def _combined(tests: Sequence[Test], *, decisive: bool) -> Test:
+    def combined(item: Item) -> bool | None:
+        result: bool | None = not decisive
+        for test in tests:
+            one = test(item)
+            if one is decisive:
+                return one
+            if one is None:
+                result = None
+        return result
+
+    return combined
+
+
+def _negated(test: Test) -> Test:
+    def negated(item: Item) -> bool | None:
+        result = test(item)
+        return None if result is None else not result
+
+    return negated
 
 
 # Ordering
@@ -188,29 +212,66 @@ def _require_column(model: type[Model], name: str) -> None:
 
 
 def _sorted_by_default(
-    children: list[Model], model: type[Model], ordering: Sequence[Any], dialect: Dialect
-) -> list[Model]:
+    children: list[AnItem],
+    model: type[Model],
+    ordering: Sequence[Any],
+    dialect: Dialect,
+    first: int,
+) -> list[AnItem]:
     try:
         orders = [_order(model, each, dialect) for each in ordering]
     except GraphQLError:
         # The order that they were loaded in is the model's own; what was added comes last.
         return children
-    return _sorted(children, orders, dialect)
+    return _sorted(children, orders, dialect, first)
 
 
-def _sorted(children: list[Model], orders: Sequence[_Order], dialect: Dialect) -> list[Model]:
+def _sorted(
+    children: list[AnItem], orders: Sequence[_Order], dialect: Dialect, first: int
+) -> list[AnItem]:
     """Sort by the last first: each sort is stable, so that ties keep the order of before."""
     _fetch(children, [order.path for order in orders])
+    if orders and first * _FEW < len(children):
+        children = _leading(children, orders[0], dialect, first)
     for order in reversed(orders):
-        values = [(order.path.read(child), child) for child in children]
-        nulls = [child for value, child in values if value is None]
-        others = [(value, child) for value, child in values if value is not None]
-        texts = {value for value, _ in others if isinstance(value, str)}
-        ranks = dialect.ranks(texts, getattr(order.path.field, "db_collation", None))
-        others.sort(
-            key=lambda pair: pair[0] if ranks is None else ranks[pair[0]],
-            reverse=order.descending,
-        )
-        there = [child for _, child in others]
-        children = nulls + there if order.nulls_first else there + nulls
+        nulls, keys, there = _by_key(children, order, dialect)
+        places = sorted(range(len(keys)), key=keys.__getitem__, reverse=order.descending)
+        others = [there[place] for place in places]
+        children = nulls + others if order.nulls_first else others + nulls
     return children
+
+
+_FEW = 8
+"""How many times more there have to be than are wanted, for the rest to be left out first."""
+
+
+def _leading(children: list[AnItem], order: _Order, dialect: Dialect, first: int) -> list[AnItem]:
+    """Leave out what can't be among the first, whatever decides between equals."""
+    nulls, keys, there = _by_key(children, order, dialect)
+    wanted = first - len(nulls) if order.nulls_first else first
+    if wanted <= 0:
+        return nulls
+    if wanted >= len(keys):
+        return children
+    lead = nulls if order.nulls_first else []
+    if order.descending:
+        bound = nlargest(wanted, keys)[-1]
+        return lead + [child for key, child in zip(keys, there, strict=True) if key >= bound]
+    bound = nsmallest(wanted, keys)[-1]
+    return lead + [child for key, child in zip(keys, there, strict=True) if key <= bound]
+
+
+def _by_key(
+    children: list[AnItem], order: _Order, dialect: Dialect
+) -> tuple[list[AnItem], list[Any], list[AnItem]]:
+    """Return the children without a value, and the others behind what they are sorted by."""
+    values = [*map(order.path.read, children)]
+    nulls: list[AnItem] = []
+    there = children
+    if None in values:
+        nulls = [child for value, child in zip(values, children, strict=True) if value is None]
+        there = [child for value, child in zip(values, children, strict=True) if value is not None]
+        values = [value for value in values if value is not None]
+    texts = {value for value in values if isinstance(value, str)}
+    ranks = dialect.ranks(texts, getattr(order.path.field, "db_collation", None))
+    return nulls, values if ranks is None else [ranks[value] for value in values], there

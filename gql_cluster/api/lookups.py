@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter, ge, gt, le, lt
 from typing import Any, TypeAlias
 
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist, ValidationError
@@ -29,11 +30,15 @@ from gql_cluster.orm.codec import pk_field
 from gql_cluster.orm.describe import AnyField
 from gql_cluster.orm.inheritance import kind_at
 from gql_cluster.orm.instance import unsaved_target
+from gql_cluster.orm.record import NeedsInstanceError, Record
 
-Test: TypeAlias = Callable[[Model], "bool | None"]
-"""Whether an instance passes; None where SQL says unknown."""
+Item: TypeAlias = Model | Record
+"""What a list is filtered and sorted by: instances, or records where these tell enough."""
 
-Read: TypeAlias = Callable[[Model], Any]
+Test: TypeAlias = Callable[[Item], "bool | None"]
+"""Whether an item passes; None where SQL says unknown."""
+
+Read: TypeAlias = Callable[[Item], Any]
 Convert: TypeAlias = Callable[[Any], Any]
 
 
@@ -45,7 +50,7 @@ def unsupported(what: str) -> GraphQLError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
-    """What is read of an instance: a column behind single-valued relations, then transforms.
+    """What is read of an item: a column behind single-valued relations, then transforms.
 
     `rest` is what the name had behind the column: transforms and a lookup.
     """
@@ -61,21 +66,28 @@ class Path:
         """The relations as Django spells them, None where there are none."""
         return LOOKUP_SEP.join(self.relations) or None
 
-    def read(self, instance: Model) -> Any:
-        """Return the column's value, None where a relation on the way leads nowhere."""
-        at = self._behind(instance)
+    @property
+    def read(self) -> Read:
+        """What reads the column's value, None where a relation on the way leads nowhere."""
+        own: Read = attrgetter(self.attname)
+        return self._read_behind if self.relations else own
+
+    def _read_behind(self, item: Item) -> Any:
+        at = self._behind(item)
         return None if at is None else getattr(at, self.attname)
 
-    def is_null(self, instance: Model) -> bool:
+    def is_null(self, item: Item) -> bool:
         """Tell whether the column is null; what refers to a node that is not saved is not."""
-        at = self._behind(instance)
+        at = self._behind(item)
         if at is None or getattr(at, self.attname) is not None:
             return at is None
+        if isinstance(at, Record):
+            return True
         column = next(each for each in at._meta.concrete_fields if each.attname == self.attname)
         return unsaved_target(at, column) is None
 
-    def _behind(self, instance: Model) -> Any:
-        at: Any = instance
+    def _behind(self, item: Item) -> Any:
+        at: Any = item
         for relation in self.relations:
             try:
                 at = getattr(at, relation)
@@ -137,24 +149,22 @@ def test_of(model: type[Model], name: str, value: object, dialect: Dialect) -> t
         raise unsupported(f"“{name}” with an expression")
     kind = kind_at(model, name.removesuffix("__isnull")) if name.endswith("__isnull") else None
     if kind is not None:
-        return resolve(model, "pk"), lambda instance: isinstance(instance, kind) != value
+        return resolve(model, "pk"), lambda item: _is_kind(item, kind) != value
     path = resolve(model, name)
-    read: Read = path.read
+    read = path.read
+    is_derived = False
     convert: Convert = path.field.to_python
     rest = list(path.rest)
     while rest and rest[0] in _transforms(path.field):
         read, convert = _derived(read, rest.pop(0))
+        is_derived = True
     lookup = rest.pop(0) if rest else "exact"
     if value is None and lookup in {"exact", "iexact"}:
         lookup, value = "isnull", True
     if lookup == "isnull":
-        is_derived = read != path.read
-        return (
-            path,
-            lambda instance: (
-                ((read(instance) is None) if is_derived else path.is_null(instance)) == value
-            ),
-        )
+        if is_derived:
+            return path, lambda item: (read(item) is None) == value
+        return path, lambda item: path.is_null(item) == value
     make = _OPERATIONS.get(lookup)
     if rest or make is None:
         raise unsupported(f"“{name}”")
@@ -164,11 +174,17 @@ def test_of(model: type[Model], name: str, value: object, dialect: Dialect) -> t
         message = f"{value!r} is no value for “{name}”."
         raise GraphQLError(message, extensions={"code": "BAD_USER_INPUT"}) from exc
 
-    def test(instance: Model) -> bool | None:
-        found = read(instance)
+    def test(item: Item) -> bool | None:
+        found = read(item)
         return False if found is None else compare(found)
 
     return path, test
+
+
+def _is_kind(item: Item, kind: type[Model]) -> bool:
+    if isinstance(item, Record):
+        raise NeedsInstanceError(kind.__name__)
+    return isinstance(item, kind)
 
 
 def _transforms(field: AnyField) -> frozenset[str]:
@@ -184,8 +200,8 @@ def _transforms(field: AnyField) -> frozenset[str]:
 
 
 def _derived(read: Read, part: str) -> tuple[Read, Convert]:
-    def derive(instance: Model) -> Any:
-        value = read(instance)
+    def derive(item: Item) -> Any:
+        value = read(item)
         if isinstance(value, dt.datetime) and timezone.is_aware(value):
             value = timezone.localtime(value)
         return None if value is None else derive_from_value(value, part)
@@ -210,10 +226,10 @@ def _in(convert: Convert, values: Any, _: Dialect) -> Compare:
     return lambda found: found in wanted
 
 
-def _ordered(compare: Callable[[Any, Any], bool]) -> Operation:
+def _ordered(compare: Callable[[Any, Any], Any]) -> Operation:
     def make(convert: Convert, value: Any, _: Dialect) -> Compare:
         wanted = convert(value)
-        return lambda found: compare(found, wanted)
+        return lambda found: bool(compare(found, wanted))
 
     return make
 
@@ -243,10 +259,10 @@ def _text(compare: Callable[[str, str], bool], *, folds: bool) -> Operation:
 _OPERATIONS: Mapping[str, Operation] = {
     "exact": _exact,
     "in": _in,
-    "gt": _ordered(lambda found, wanted: bool(found > wanted)),
-    "gte": _ordered(lambda found, wanted: bool(found >= wanted)),
-    "lt": _ordered(lambda found, wanted: bool(found < wanted)),
-    "lte": _ordered(lambda found, wanted: bool(found <= wanted)),
+    "gt": _ordered(gt),
+    "gte": _ordered(ge),
+    "lt": _ordered(lt),
+    "lte": _ordered(le),
     "range": _range,
     "iexact": _text(lambda found, wanted: found == wanted, folds=True),
     "contains": _text(lambda found, wanted: wanted in found, folds=False),

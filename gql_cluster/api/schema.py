@@ -9,6 +9,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
@@ -91,6 +92,10 @@ class Schema(strawberry.Schema):
                 hint="Declare it with gql_cluster.type and give it another name.",
             ) from exc
 
+        if any(_sees_results(extension) for extension in self.get_extensions()):
+            self.execution_context_class = options.get(
+                "execution_context_class", StrawberryGraphQLCoreExecutionContext
+            )
         describe_libraries(self._schema)
         require_distinct_fields(self)
 
@@ -112,6 +117,11 @@ class Schema(strawberry.Schema):
         """
         del execution_context
         errors[:] = [coded(error) for error in errors]
+
+
+def _sees_results(extension: SchemaExtension) -> bool:
+    """Tell whether an extension may change the results of a subscription: then none is shared."""
+    return type(extension).on_stream_result is not SchemaExtension.on_stream_result
 
 
 def _extensions() -> list[Extension]:

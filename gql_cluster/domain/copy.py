@@ -11,6 +11,7 @@ from weakref import WeakSet
 from gql_cluster.domain.delta import Added, Delta, Moved, Removed, advance, invert, key_of
 from gql_cluster.domain.draft import Draft, Entry
 from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.offspring import Offspring
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Siblings, Want, leave
 
@@ -37,6 +38,8 @@ class Copy:
         self._nodes: dict[str, Node | None] = {}
         self._siblings: dict[tuple[str, str], Siblings] = {}
         self._families: set[tuple[str, str]] = set()
+        self._offspring: dict[tuple[str, str], Offspring] = {}
+        self._outdated: dict[tuple[str, str], Offspring] = {}
         # Keys added since this copy is kept: all below them is known from the log.
         self._born: set[str] = set()
         self._entries: deque[Entry] = deque()
@@ -105,9 +108,11 @@ class Copy:
     def settle(self, keys: Mapping[str, Json]) -> None:
         """Take what a commit has saved: a new cluster has a root in the database from then on."""
         self.saved = {**self.saved, **keys}
+        for place in [*self._offspring]:
+            self._outdate(place)
         for key, pk in keys.items():
             if (node := self._nodes.get(key)) is not None:
-                self._nodes[key] = replace(node, pk=pk)
+                self._nodes[key] = node.saved_as(pk)
         if self.draft.pk is None:
             self.draft = replace(self.draft, pk=keys.get(ROOT_KEY))
 
@@ -164,7 +169,13 @@ class Copy:
         elif isinstance(delta, Moved):
             self._rerank(delta)
         if before is not None or isinstance(delta, Added | Removed):
-            self._nodes[key] = advance(before, delta, version)
+            node = self._nodes[key] = advance(before, delta, version)
+            self._outdate((node.parent or "", node.relation or ""))
+
+    def _outdate(self, place: tuple[str, str]) -> None:
+        offspring = self._offspring.pop(place, None)
+        if offspring is not None:
+            self._outdated[place] = offspring.earlier()
 
     def _resort(self, node: Node, *, there: bool) -> None:
         siblings = self._known_siblings((node.parent or "", node.relation or ""))
@@ -200,10 +211,7 @@ class Copy:
 
     def node_at(self, version: int, key: str) -> Node | None:
         """Return the node as it was at a version; raises `NotLoadedError`."""
-        try:
-            node = self._nodes[key]
-        except KeyError:
-            raise NotLoadedError(key) from None
+        node = self._known(key)
         if version >= self.version:
             return node
         for delta in self._undone(version):
@@ -244,6 +252,30 @@ class Copy:
                     pass
         return siblings
 
+    def offspring_at(self, version: int, parent: str, relation: str) -> Offspring:
+        """Return the children themselves; raises `NotLoadedError`."""
+        place = (parent, relation)
+        siblings = self.siblings_at(version, parent, relation)
+        if version >= self.version:
+            if place not in self._offspring:
+                nodes = [self._known(key) for _, key in siblings]
+                before = self._outdated.pop(place, None)
+                self._offspring[place] = Offspring([n for n in nodes if n is not None], before)
+            return self._offspring[place]
+        behind = [entry for entry in self._entries if entry.version > version]
+        other = {key_of(delta) for entry in behind for delta in entry.deltas}
+        other.update(key for entry in behind for key in entry.named)
+        nodes = [
+            self.node_at(version, key) if key in other else self._known(key) for _, key in siblings
+        ]
+        return Offspring([node for node in nodes if node is not None])
+
+    def _known(self, key: str) -> Node | None:
+        try:
+            return self._nodes[key]
+        except KeyError:
+            raise NotLoadedError(key) from None
+
     def _undone(self, version: int) -> Iterable[Delta]:
         """Yield the deltas behind a version, newest first."""
         for entry in self._behind(version):
@@ -266,6 +298,7 @@ class Snapshot:
     def __init__(self, copy: Copy, version: int | None = None) -> None:
         """Stand at an earlier version, or at the copy's of now."""
         self.copy = copy
+        self._offspring: dict[tuple[str, str], Offspring] = {}
         self.draft = copy.draft if version is None else replace(copy.draft, version=version)
         copy.hold(self)
 
@@ -276,7 +309,7 @@ class Snapshot:
 
     def node(self, key: str) -> Node | None:
         """Return the node, a tombstone too, or None where there never was one."""
-        return self.copy.node_at(self.version, key)
+        return self.copy.node_at(self.draft.version, key)
 
     def is_taken(self, key: str) -> bool:
         """Tell whether a key is known to have been given out, at any version."""
@@ -285,3 +318,10 @@ class Snapshot:
     def siblings(self, parent: str, relation: str) -> Siblings:
         """Return the living children of a relation."""
         return self.copy.siblings_at(self.version, parent, relation)
+
+    def offspring(self, parent: str, relation: str) -> Offspring:
+        """Return the living children of a relation themselves; raises `NotLoadedError`."""
+        place = (parent, relation)
+        if place not in self._offspring:
+            self._offspring[place] = self.copy.offspring_at(self.version, parent, relation)
+        return self._offspring[place]

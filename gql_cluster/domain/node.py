@@ -35,6 +35,22 @@ class Node:
     removed: bool = False
     through: Mapping[str, Through] = field(default_factory=dict)
 
+    def saved_as(self, pk: Json) -> Node:
+        """Return the node with a primary key; written out, because a commit gives thousands."""
+        return Node(
+            key=self.key,
+            type=self.type,
+            pk=pk,
+            parent=self.parent,
+            relation=self.relation,
+            rank=self.rank,
+            fields=self.fields,
+            sets=self.sets,
+            version=self.version,
+            removed=self.removed,
+            through=self.through,
+        )
+
     def members(self, name: str) -> dict[Json, Json]:
         """Return the members of a set, each with what is given of its row; True for nothing.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gql_cluster.domain.delta import Added, Delta, Removed, difference, gained_and_lost
 from gql_cluster.domain.node import Json, Node, Through
-from gql_cluster.domain.spec import ClusterSpec
+from gql_cluster.domain.rank import is_base_rank, is_tail_rank
+from gql_cluster.domain.spec import ClusterSpec, RelationSpec
 from gql_cluster.domain.tree import Tree, Want, is_alive
 
 
@@ -18,7 +20,9 @@ class Plan:
     `added` and `updated` are in the draft, `updated` with what they were; `removed` are saved
     nodes that left it while what is above them stayed, as they were. `ancestors` are the
     saved nodes above any of these. `reordered` names the relations, by parent and name, whose
-    order field may need new numbers. `base` holds every saved node that was touched.
+    order field may need new numbers. `appended` are those of them in which new nodes alone do,
+    with their keys, in order: they stand behind the saved ones, none of which has moved. `base`
+    holds every saved node that was touched.
     """
 
     added: Mapping[str, Node]
@@ -27,11 +31,22 @@ class Plan:
     ancestors: Mapping[str, Node]
     reordered: frozenset[tuple[str, str]]
     base: Mapping[str, Node]
+    appended: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict, compare=False)
 
     @property
     def is_empty(self) -> bool:
         """Tell whether nothing differs from the base."""
         return not (self.added or self.updated or self.removed)
+
+    @property
+    def rearranged(self) -> frozenset[tuple[str, str]]:
+        """The reordered relations of which all siblings have to be known."""
+        return self.reordered.difference(self.appended)
+
+    @property
+    def names_saved(self) -> bool:
+        """Tell whether it is about anything that is saved, as that of a new cluster is not."""
+        return bool(self.updated or self.removed or self.ancestors)
 
     def members(self, key: str, name: str) -> tuple[tuple[Json, ...], tuple[Json, ...]]:
         """Return what a many-to-many set of a node gains and loses."""
@@ -47,15 +62,18 @@ class Plan:
         return node.through.get(name, {})
 
 
-def differences(plan: Plan) -> list[Delta]:
-    """Return what a plan changes, as deltas, parents before their children."""
+def differences(plan: Plan, types: Container[str] | None = None) -> list[Delta]:
+    """Return what a plan changes, as deltas, parents before their children.
+
+    With `types` only of nodes of these.
+    """
     deltas: list[Delta] = []
     for before, after in plan.updated.values():
-        deltas += difference(before, after)
-    for node in plan.removed.values():
-        deltas.append(Removed(node=node))
-    for node in plan.added.values():
-        deltas.append(Added(node=node))
+        if types is None or after.type in types:
+            deltas += difference(before, after)
+    for nodes, kind in ((plan.removed, Removed), (plan.added, Added)):
+        chosen = (node for node in nodes.values() if types is None or node.type in types)
+        deltas += [kind(node=node) for node in chosen]
     return deltas
 
 
@@ -69,34 +87,69 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
     added: dict[str, Node] = {}
     updated: dict[str, tuple[Node, Node]] = {}
     removed: dict[str, Node] = {}
-    reordered: set[tuple[str, str]] = set()
+    placed: dict[tuple[str, str], list[Node]] = defaultdict(list)
+    # A saved node that is not touched stands where it was saved.
+    unsteady: set[tuple[str, str]] = set()
+    living: dict[str, bool] = {}
+
+    def is_living(node: Node) -> bool:
+        if node.removed or node.parent is None:
+            return not node.removed
+        if node.parent not in living:
+            above = tree.node(node.parent)
+            living[node.parent] = above is not None and is_alive(tree.node, above)
+        return living[node.parent]
+
     for key, before in touched.items():
         node = tree.node(key)
         if node is None:
             continue
-        if node.removed or not is_alive(tree.node, node):
+        if not is_living(node):
             # Below what it was saved below, which is another where the draft has put it back.
             above = tree.node(before.parent) if before and before.parent is not None else None
             if before is not None and above is not None and is_alive(tree.node, above):
                 removed[key] = before
             continue
+        place = (node.parent or "", node.relation or "")
+        if node.pk is not None and node.parent is not None and not is_base_rank(node.rank):
+            unsteady.add(place)
         if before is None:
             added[key] = node
         elif difference(before, node):
             updated[key] = (before, node)
         else:
             continue
-        if is_placed_anew(before, node) and order_field(cluster, tree.node, node) is not None:
-            reordered.add((node.parent or "", node.relation or ""))
+        if is_placed_anew(before, node):
+            placed[place].append(node)
     changed = [*added.values(), *(after for _, after in updated.values()), *removed.values()]
+    ordered = {
+        place: nodes
+        for place, nodes in placed.items()
+        if order_field(cluster, tree.node, nodes[0]) is not None
+    }
+    appended = {
+        place: [node.key for node in sorted(nodes, key=lambda node: (node.rank, node.key))]
+        for place, nodes in ordered.items()
+        if place not in unsteady
+        and all(node.pk is None and is_tail_rank(node.rank) for node in nodes)
+        and not cluster.is_shared(_relation(cluster, tree, place))
+    }
     return Plan(
         added=parents_first(added, tree),
         updated=updated,
         removed=removed,
         ancestors=ancestors(tree.node, changed, added),
-        reordered=frozenset(reordered),
+        reordered=frozenset(ordered),
+        appended=appended,
         base={key: node for key, node in touched.items() if node is not None},
     )
+
+
+def _relation(cluster: ClusterSpec, tree: Tree, place: tuple[str, str]) -> RelationSpec:
+    above = tree.node(place[0])
+    if above is None:
+        raise LookupError(place[0])
+    return cluster.nodes[above.type].relations[place[1]]
 
 
 def wants(cluster: ClusterSpec, plan: Plan) -> Want:
@@ -106,7 +159,7 @@ def wants(cluster: ClusterSpec, plan: Plan) -> Want:
         for key, node in plan.removed.items()
         for name in cluster.nodes[node.type].relations
     }
-    return Want(families=plan.reordered | below_removed)
+    return Want(families=plan.rearranged | below_removed)
 
 
 def order_field(
@@ -131,14 +184,16 @@ def ancestors(
 ) -> dict[str, Node]:
     """Return every node above some others that is not added itself, by key."""
     found: dict[str, Node] = {}
+    seen: set[str | None] = {None}
     for node in nodes:
         key = node.parent
-        while key is not None and key not in found:
-            above = node_of(key)
+        while key not in seen:
+            seen.add(key)
+            above = node_of(key or "")
             if above is None:
                 break
-            if key not in added:
-                found[key] = above
+            if above.key not in added:
+                found[above.key] = above
             key = above.parent
     return found
 
@@ -146,12 +201,13 @@ def ancestors(
 def parents_first(nodes: Mapping[str, Node], tree: Tree) -> dict[str, Node]:
     """Sort nodes so that each comes behind its parent, siblings by rank."""
 
-    def place(node: Node) -> tuple[tuple[str, str], ...]:
-        steps: list[tuple[str, str]] = []
-        above: Node | None = node
-        while above is not None and above.parent is not None:
-            steps.append((above.relation or "", above.rank))
-            above = tree.node(above.parent)
-        return tuple(reversed(steps))
+    places: dict[str, tuple[tuple[str, str], ...]] = {}
+
+    def place(node: Node | None) -> tuple[tuple[str, str], ...]:
+        if node is None or node.parent is None:
+            return ()
+        if node.parent not in places:
+            places[node.parent] = place(tree.node(node.parent))
+        return (*places[node.parent], (node.relation or "", node.rank))
 
     return {node.key: node for node in sorted(nodes.values(), key=place)}

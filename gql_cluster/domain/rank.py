@@ -27,6 +27,11 @@ def tail_rank(number: int) -> str:
     return f"c{number:07x}"
 
 
+def is_tail_rank(rank: str) -> bool:
+    """Tell whether a node with this rank stands behind every saved sibling that never moved."""
+    return rank[0] == "c"
+
+
 def rank_between(low: str | None, high: str | None) -> str:
     """Return a rank above `low` and below `high`; None is before all, or behind all.
 

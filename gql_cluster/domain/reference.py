@@ -33,10 +33,10 @@ def key_in(value: Json) -> str | None:
 
 def references(spec: NodeSpec, values: Values) -> Iterator[tuple[str, str]]:
     """Yield the foreign keys that refer to a node by its key, with that."""
-    for name, value in values.items():
-        field = spec.fields.get(name)
-        if field is not None and field.nodes and (key := key_in(value)) is not None:
-            yield name, key
+    if spec.refers:
+        for name, value in values.items():
+            if name in spec.refers and (key := key_in(value)) is not None:
+                yield name, key
 
 
 def by_pk(

@@ -82,7 +82,8 @@ class SetSpec:
 class NodeSpec:
     """One type of node. `name` is unique within the cluster; `label` is the model's.
 
-    `bases` are the node types that it is a kind of: those whose model its own inherits.
+    `bases` are the node types that it is a kind of: those whose model its own inherits. `refers`
+    are the fields that may refer to nodes of the cluster.
     """
 
     name: str
@@ -91,6 +92,12 @@ class NodeSpec:
     relations: Mapping[str, RelationSpec]
     sets: Mapping[str, SetSpec]
     bases: tuple[str, ...] = ()
+    refers: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find out once what is asked of every node."""
+        names = tuple(name for name, each in self.fields.items() if each.nodes)
+        object.__setattr__(self, "refers", names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,13 +66,11 @@ def _saved_node(
     if above is None:
         return None
     parent_key = pk_above(model._meta.get_field(relation.parent_field), cluster.models[above.type])
-    type_name, row = next(rows(cluster, relation.child, found, parent_key), ("", None))
+    row = next(rows(cluster, relation, found, parent_key), None)
     if row is None:
         return None
-    key = _key(family, above, row[parent_key], using)
-    if key is None:
-        return None
-    return make_node(cluster, type_name, row, parent=key, relation=relation)
+    key = _key(family, above, row.above, using)
+    return None if key is None else make_node(cluster, row, parent=key, relation=relation)
 
 
 def _key(family: Family, like: Node, pk: Json, using: str) -> str | None:
@@ -90,6 +88,6 @@ def _key(family: Family, like: Node, pk: Json, using: str) -> str | None:
     if above is None:
         return None
     parent_key = pk_above(model._meta.get_field(relation.parent_field), cluster.models[above.type])
-    type_name, row = next(rows(cluster, relation.child, found, parent_key), ("", None))
-    parent = None if row is None else _key(family, above, row[parent_key], using)
-    return None if parent is None else node_key(type_name, pk)
+    row = next(rows(cluster, relation, found, parent_key), None)
+    parent = None if row is None else _key(family, above, row.above, using)
+    return None if row is None or parent is None else node_key(row.type, pk)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
-from django.db.models import SET_NULL, Model
+from django.db.models import SET_NULL, AutoField, BigAutoField, Model, SmallAutoField
 
 from gql_cluster.domain.error import (
     Conflict,
@@ -27,8 +27,8 @@ from gql_cluster.domain.positions import keeps_numbers, numbers
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import path_to
 from gql_cluster.models import Receipt
-from gql_cluster.orm.codec import encoder, pk_field
-from gql_cluster.orm.instance import Family, attach, set_values
+from gql_cluster.orm.codec import encoder, is_coded, pk_field
+from gql_cluster.orm.instance import Family, attach, is_bare, set_values
 from gql_cluster.orm.merged import Merged
 from gql_cluster.orm.problems import problem
 from gql_cluster.orm.save import REFUSED, Saver
@@ -154,6 +154,8 @@ class _Work:
         return mine.type != now.type
 
     def conflicts_of(self, clashes: Sequence[Clash]) -> Sequence[Conflict]:
+        if not (clashes or self._now.saved.nodes or self._plan.names_saved):
+            return ()  # all of it is new
         return merge(
             self._family.cluster.spec,
             self._plan,
@@ -177,10 +179,9 @@ class _Work:
 
     def keys(self) -> dict[str, Json]:
         """Return the primary key of every node that the draft named, the root's included."""
-        found: dict[str, Json] = {}
-        for key, instance in {ROOT_KEY: self._root(), **self._written}.items():
-            found[key] = encoder(pk_field(type(instance)))(instance.pk)
-        return found
+        named = {ROOT_KEY: self._root(), **self._written}
+        encode = {model: _pk_encoder(model) for model in {type(each) for each in named.values()}}
+        return {key: encode[type(instance)](instance.pk) for key, instance in named.items()}
 
     def types(self) -> dict[str, str]:
         """Return the node type of each of these nodes."""
@@ -190,7 +191,7 @@ class _Work:
         return self._family.instance(self._node(ROOT_KEY))
 
     def _node(self, key: str) -> Node:
-        node = self._family.snapshot.node(key)
+        node = self._plan.added.get(key) or self._family.snapshot.node(key)
         if node is None:
             raise LookupError(key)
         return node
@@ -221,9 +222,11 @@ class _Work:
             self._family.adopt(node, instance)
             attach(instance, cluster, node, self._family, merged)
             self._written[key] = instance
+        bare = {name for name in cluster.spec.nodes if is_bare(cluster, name)}
         for key, node in plan.added.items():
             instance = self._written[key] = self._family.instance(node)
-            attach(instance, cluster, node, self._family, merged)
+            if node.type not in bare:
+                attach(instance, cluster, node, self._family, merged)
         for key, number in counted.items():
             relation = self._family.relation_of(self._node(key))
             if relation is not None and relation.order_field is not None:
@@ -247,7 +250,7 @@ class _Work:
 
     def _numbers(self) -> dict[str, int]:
         counted: dict[str, int] = {}
-        for place in self._plan.reordered:
+        for place in self._plan.rearranged:
             siblings = self._family.children(*place)
             relation = self._family.relation_of(siblings[0])
             if relation is None or relation.order_field is None:
@@ -262,6 +265,12 @@ class _Work:
             taken = [number for pk, number in theirs.items() if pk not in gone]
             also_taken = taken if keeps_numbers(siblings) else ()
             counted.update(numbers(now, relation, also_taken=also_taken))
+        for place, keys in self._plan.appended.items():
+            relation = self._family.relation_of(self._node(keys[0]))
+            if relation is not None:
+                highest = self._now.highest[place]
+                first = relation.first_number if highest is None else highest + 1
+                counted.update((key, number) for number, key in enumerate(keys, start=first))
         return counted
 
     def _in_the_way(self, model: type[Model]) -> dict[str, Model]:
@@ -294,6 +303,15 @@ class _Work:
                 for name in (each.type, *nodes[each.type].bases):
                     gone[name].add(each.pk)
         return gone
+
+
+def _pk_encoder(model: type[Model]) -> Callable[[Any], Json]:
+    """Return what encodes a primary key; one that the database has counted is JSON already."""
+    field: Any = pk_field(model)
+    encode = encoder(field)
+    if is_coded(field) or not isinstance(field, AutoField | BigAutoField | SmallAutoField):
+        return encode
+    return lambda pk: pk if type(pk) is int else encode(pk)
 
 
 def _with(node: Node, name: str, value: Json) -> Node:

@@ -192,7 +192,7 @@ def has_default(field: AnyField) -> bool:
 def is_text(field: AnyField) -> bool:
     """Tell whether an absent value of a field is the empty string."""
     is_one = isinstance(field, CharField | TextField | FileField | FilePathField)
-    return is_one and not field.choices
+    return is_one and not field.choices and not field.has_db_default()
 
 
 def can_be_null(field: AnyField) -> bool:

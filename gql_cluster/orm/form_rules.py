@@ -53,6 +53,12 @@ def empty_sets(
                 yield from problems_of(family, key, error, name)
 
 
+def has_dates(model: type[Model]) -> bool:
+    """Tell whether a model has values that are unique for a date, a month or a year."""
+    fields: list[Any] = list(model._meta.fields)
+    return any(getattr(field, f"unique_for_{period}") for field in fields for period in _PERIODS)
+
+
 def taken_dates(  # noqa: PLR0913 - one table of a commit, said whole
     family: Family,
     plan: Plan,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache, partial
@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 from django.db import router
 from django.db.models import DEFERRED, ForeignKey, Model, QuerySet
+from django.db.models.signals import pre_init
 from modelcluster.models import ClusterableModel
 
 from gql_cluster.domain.node import Json, Node, Values
@@ -17,7 +18,7 @@ from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.reference import key_in
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Tree
-from gql_cluster.orm.codec import decode, is_coded, pk_field
+from gql_cluster.orm.codec import decode, decoder, is_coded, pk_field
 from gql_cluster.orm.describe import AnyField, Cluster, is_text
 from gql_cluster.orm.sets import Members, members_of
 
@@ -48,7 +49,7 @@ class Family(Around, Protocol):
     def base_of(self, plan: Plan, saved: Node) -> Node | None:
         """Return what a saved node was in the base, None where it was not in it."""
 
-    def children(self, parent: str, relation: str) -> list[Node]:
+    def children(self, parent: str, relation: str) -> Sequence[Node]:
         """Return the children of a relation, in order."""
 
     def relation_of(self, node: Node) -> RelationSpec | None:
@@ -150,8 +151,12 @@ def make_instance(
     """
     model = cluster.models[node.type]
     spec = cluster.spec.nodes[node.type]
-    plan = _plan(model, tuple(spec.fields))
-    values = {attname: read(node.fields.get(name)) for name, attname, read in plan.readers}
+    plan = plan_of(model, tuple(spec.fields))
+    values = {
+        attname: value
+        for name, attname, read in plan.readers
+        if (value := read(node.fields.get(name))) is not DEFERRED
+    }
     if number is not None:
         values[number[0]] = number[1]
     if node.pk is not None:
@@ -165,7 +170,7 @@ def make_instance(
 
 def set_values(instance: Model, values: Values) -> None:
     """Give fields of an instance what a node holds."""
-    plan = _plan(type(instance), tuple(values))
+    plan = plan_of(type(instance), tuple(values))
     for name, attname, read in plan.readers:
         value = read(values[name])
         if value is not DEFERRED:
@@ -180,14 +185,22 @@ def attach(
     spec = cluster.spec.nodes[node.type]
     instance.__dict__[_BOUND] = Bound(family, node)
     _refer(instance, cluster, node, around)
-    read = partial(around.related, node)
-    plain = _plain(type(instance), tuple(spec.sets))
-    if plain:
-        instance.__dict__["_prefetched_objects_cache"] = _Prefetched(plain, read)
-    names = _deferred(type(instance), tuple(spec.relations), tuple(spec.sets))
-    if names or isinstance(instance, ClusterableModel):
-        # modelcluster's own sets defer on plain models, too.
-        instance.__dict__["_cluster_related_objects"] = _Related(names, read)
+    if spec.sets or spec.relations or isinstance(instance, ClusterableModel):
+        read = partial(around.related, node)
+        plain = _plain(type(instance), tuple(spec.sets))
+        if plain:
+            instance.__dict__["_prefetched_objects_cache"] = _Prefetched(plain, read)
+        names = _deferred(type(instance), tuple(spec.relations), tuple(spec.sets))
+        if names or isinstance(instance, ClusterableModel):
+            # modelcluster's own sets defer on plain models, too.
+            instance.__dict__["_cluster_related_objects"] = _Related(names, read)
+
+
+def is_bare(cluster: Cluster, type_name: str) -> bool:
+    """Tell whether instances of a node type find nothing around them but what is above."""
+    spec = cluster.spec.nodes[type_name]
+    is_clusterable = issubclass(cluster.models[type_name], ClusterableModel)
+    return not (spec.relations or spec.sets or spec.refers or is_clusterable)
 
 
 def _refer(instance: Any, cluster: Cluster, node: Node, around: Around) -> None:
@@ -196,18 +209,19 @@ def _refer(instance: Any, cluster: Cluster, node: Node, around: Around) -> None:
     def read(name: str, attname: str, value: Any) -> Model | None:
         return around.referred(node, name) if getattr(instance, attname) == value else None
 
-    fields = cluster.spec.nodes[node.type].fields
-    held = [n for n, each in fields.items() if each.nodes and node.fields.get(n) is not None]
+    spec = cluster.spec.nodes[node.type]
+    held = [name for name in spec.refers if node.fields.get(name) is not None]
+    known = instance._state.fields_cache
+    if not held and not isinstance(known, _Referred):
+        return
     model: Any = type(instance)
     found = {
         model._meta.get_field(name).cache_name: partial(
             read, name, attname, decoded(node.fields[name])
         )
-        for name, attname, decoded in _plan(model, tuple(held)).readers
+        for name, attname, decoded in plan_of(model, tuple(held)).readers
     }
-    known = instance._state.fields_cache
-    if found or isinstance(known, _Referred):
-        instance._state.fields_cache = _Referred(known, found)
+    instance._state.fields_cache = _Referred(known, found)
 
 
 def unsaved_target(instance: Any, field: AnyField) -> Model | None:
@@ -220,20 +234,41 @@ def unsaved_target(instance: Any, field: AnyField) -> Model | None:
 def detach(instance: Model) -> None:
     """Let an instance's relations be read from the database again."""
     instance.__dict__.pop(_BOUND, None)
-    instance._state.fields_cache = dict(instance._state.fields_cache)
+    if isinstance(instance._state.fields_cache, _Referred):
+        instance._state.fields_cache = dict(instance._state.fields_cache)
     instance.__dict__.pop("_cluster_related_objects", None)
     instance.__dict__.pop("_prefetched_objects_cache", None)
 
 
-def _construct(model: type[Model], values: dict[str, Any], *, is_new: bool) -> Model:
-    given = {name: value for name, value in values.items() if value is not DEFERRED}
+def _construct(model: type[Model], given: dict[str, Any], *, is_new: bool) -> Model:
     using = router.db_for_read(model)
     if is_new:
-        instance = model(**given)
+        instance = _new(model, given)
         instance._state.db = using
         return instance
     names = [field.attname for field in model._meta.concrete_fields if field.attname in given]
     return model.from_db(using, names, [given[name] for name in names])
+
+
+def _new(model: type[Model], given: Mapping[str, Any]) -> Model:
+    """Return a new instance; by place, which is quicker, where no code of the model's looks."""
+    columns = _columns(model)
+    is_seen = model.__init__ is not Model.__init__ or pre_init.has_listeners(model)
+    if is_seen or not given.keys() <= columns.keys():
+        return model(**given)
+    return model(
+        *[given[name] if name in given else default() for name, default in columns.items()]
+    )
+
+
+@cache
+def _columns(model: type[Model]) -> Mapping[str, Callable[[], Any]]:
+    """Return what each column of a new instance holds unless it is given."""
+    fields: Sequence[Any] = model._meta.concrete_fields
+    return {
+        field.attname: (lambda: DEFERRED) if field.generated else field.get_default
+        for field in fields
+    }
 
 
 @cache
@@ -253,19 +288,23 @@ def _deferred(
 
 
 Reader: TypeAlias = Callable[[Json], Any]
+"""Makes a field's value of what a node holds."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class InstancePlan:
+    """How the values of a model's instances are made of a node's: by name and attribute."""
+
     readers: tuple[tuple[str, str, Reader], ...]
     pk: AnyField
     pk_attnames: tuple[str, ...]
 
 
 @cache
-def _plan(model: type[Model], names: tuple[str, ...]) -> _Plan:
+def plan_of(model: type[Model], names: tuple[str, ...]) -> InstancePlan:
+    """Return how to make some fields of a model's instances."""
     fields: dict[str, Any] = {name: model._meta.get_field(name) for name in names}
-    return _Plan(
+    return InstancePlan(
         readers=tuple((name, field.attname, _reader(field)) for name, field in fields.items()),
         pk=pk_field(model),
         pk_attnames=tuple(_pk_attnames(model)),
@@ -278,23 +317,25 @@ def _pk_attnames(model: type[Model]) -> list[str]:
 
 def _reader(field: AnyField) -> Reader:
     empty: Any = None
-    if not field.null and field.empty_strings_allowed and _holds_text(field):
-        empty = ""
-    elif not field.null and field.has_db_default():
+    if not field.null and field.has_db_default():
         # Left out, so that the database's own default is taken at save.
         empty = DEFERRED
+    elif not field.null and field.empty_strings_allowed and _holds_text(field):
+        empty = ""
     if isinstance(field, ForeignKey):
-        return lambda value: _foreign_value(field, value, empty)
+        to_value = decoder(field)
+        return lambda value: _foreign_value(to_value, value, empty)
     if is_text(field) and not is_coded(field):
         return lambda value: empty if value is None else value
-    return lambda value: empty if value is None else decode(field, value)
+    read = decoder(field)
+    return lambda value: empty if value is None else read(value)
 
 
-def _foreign_value(field: AnyField, value: Json, empty: Any) -> Any:
+def _foreign_value(read: Reader, value: Json, empty: Any) -> Any:
     """Return what a foreign key holds; one that refers by a key holds nothing as yet."""
     if key_in(value) is not None:
         return None
-    return empty if value is None else decode(field, value)
+    return empty if value is None else read(value)
 
 
 def _holds_text(field: AnyField) -> bool:

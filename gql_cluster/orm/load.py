@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from django.db import router, transaction
 from django.db.models import Model, QuerySet
 from modelcluster.utils import sort_by_fields
 
+from gql_cluster.domain.batch import Batch, nodes_of
 from gql_cluster.domain.node import Json, Node
-from gql_cluster.domain.rank import base_rank
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
-from gql_cluster.orm.codec import decode, parse, pk_field, row_encoder
+from gql_cluster.orm.codec import column_encoder, decode, parse, pk_field
 from gql_cluster.orm.describe import AnyField, Cluster
 from gql_cluster.orm.inheritance import column_path, path_to, pk_above, way_down
 from gql_cluster.orm.sets import members_of
@@ -29,6 +29,15 @@ def load(cluster: Cluster, pk: Json) -> list[Node] | None:
 
     Siblings are ranked as the model orders them, then by primary key.
     """
+    found = load_batches(cluster, pk)
+    if found is None:
+        return None
+    root, batches = found
+    return [root, *nodes_of(batches)]
+
+
+def load_batches(cluster: Cluster, pk: Json) -> tuple[Node, list[Batch]] | None:
+    """Return the same as the root and batches: cheaper where no node is looked at."""
     using = router.db_for_read(cluster.model)
     is_outermost = not transaction.get_connection(using).in_atomic_block
     with transaction.atomic(using=using):
@@ -39,14 +48,14 @@ def load(cluster: Cluster, pk: Json) -> list[Node] | None:
             # All relations as of one moment, whoever commits meanwhile.
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        queryset = cluster.model._default_manager.using(using).filter(pk=pk)
-        return list(_Loader(cluster, using, pk).nodes(queryset)) or None
+        return _Loader(cluster, using, pk).whole()
 
 
 def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
     """Yield the saved nodes below a saved node."""
     model = cluster.models[node.type]
-    return _Loader(cluster, using, node.pk).below({node.type: {node.pk: node.key}}, model, "")
+    loader = _Loader(cluster, using, node.pk)
+    return nodes_of(loader.below({node.type: {node.pk: node.key}}, model, ""))
 
 
 class _Loader:
@@ -58,14 +67,17 @@ class _Loader:
         self._using = using
         self._pk = pk
 
-    def nodes(self, queryset: QuerySet[Any]) -> Iterator[Node]:
-        name = self._cluster.name
-        sets = self._sets(queryset.model, [name], "")
-        for row in plain_rows(self._cluster, name, queryset):
-            yield make_node(self._cluster, name, row, parent=None, sets=sets[name])
-            yield from self.below({name: {row["pk"]: ROOT_KEY}}, queryset.model, "")
+    def whole(self) -> tuple[Node, list[Batch]] | None:
+        name, model = self._cluster.name, self._cluster.model
+        queryset = model._default_manager.using(self._using).filter(pk=self._pk)
+        row = next(_rows(self._cluster, [(name, "")], queryset), None)
+        if row is None:
+            return None
+        sets = self._sets(model, [name], "")[name]
+        root = make_node(self._cluster, row, parent=None, sets=sets)
+        return root, list(self.below({name: {row.pk: ROOT_KEY}}, model, ""))
 
-    def below(self, parents: _Keys, model: type[Model], path: str) -> Iterator[Node]:
+    def below(self, parents: _Keys, model: type[Model], path: str) -> Iterator[Batch]:
         """Yield what is below some nodes: a relation that several kinds have is read once.
 
         `path` is the lookup that leads from rows of `model`, which all of them are, to the root.
@@ -85,9 +97,9 @@ class _Loader:
 
     def _children(
         self, relation: RelationSpec, keys: dict[Json, str], above: str, parent_key: str
-    ) -> Iterator[Node]:
+    ) -> Iterator[Batch]:
         """Yield the children of some parents; `parent_key` leads to a parent's primary key."""
-        model = self._cluster.models[relation.child]
+        model, spec = self._cluster.models[relation.child], self._cluster.spec
         ordering = [*(model._meta.ordering or ()), "pk"]
         queryset = (
             model._default_manager.using(self._using)
@@ -95,32 +107,37 @@ class _Loader:
             .order_by(*ordering)
         )
         found = [
-            (type_name, row)
-            for type_name, row in rows(self._cluster, relation.child, queryset, parent_key)
-            if row[parent_key] in keys
+            row for row in rows(self._cluster, relation, queryset, parent_key) if row.above in keys
         ]
-        types = dict.fromkeys([relation.child, *(name for name, _ in found)])
+        types = dict.fromkeys([relation.child, *(row.type for row in found)])
         sets = self._sets(model, types, above)
         here: _Keys = defaultdict(dict)
         counts: dict[str, int] = defaultdict(int)
-        for type_name, row in found:
-            if (type_name, row["pk"]) in self._seen:
-                continue
-            if self._cluster.spec.is_shared(relation):
-                self._seen.add((type_name, row["pk"]))
-            parent = keys[row[parent_key]]
-            node = make_node(
-                self._cluster,
-                type_name,
-                row,
-                parent=parent,
-                relation=relation,
-                rank=base_rank(counts[parent]),
-                sets=sets[type_name],
-            )
-            counts[parent] += 1
-            here[type_name][node.pk] = node.key
-            yield node
+        batches: dict[tuple[str, str], Batch] = {}
+        is_shared = spec.is_shared(relation)
+        for row in found:
+            type_name, pk = row.type, row.pk
+            if is_shared:
+                if (type_name, pk) in self._seen:
+                    continue
+                self._seen.add((type_name, pk))
+            parent = keys[row.above]
+            batch = batches.get((parent, type_name))
+            if batch is None:
+                batch = batches[parent, type_name] = Batch(
+                    type=type_name,
+                    parent=parent,
+                    relation=relation.name,
+                    names=_names(self._cluster, type_name, relation),
+                    sets=tuple(spec.nodes[type_name].sets),
+                    rows=[],
+                )
+            members = [loaded.get(pk, ()) for loaded in sets[type_name].values()]
+            key, index = node_key(type_name, pk), counts[parent]
+            batch.rows.append((key, pk, index, *row.values, *members))
+            counts[parent] = index + 1
+            here[type_name][pk] = key
+        yield from batches.values()
         if here:
             yield from self.below(here, model, above)
 
@@ -149,52 +166,65 @@ _Keys: TypeAlias = dict[str, dict[Json, str]]
 """The keys of saved nodes, by type and primary key."""
 
 
-def plain_rows(
-    cluster: Cluster, type_name: str, queryset: QuerySet[Any], *extra: str
-) -> Iterator[dict[str, Json]]:
-    """Yield a queryset's rows as JSON: `pk`, the node type's fields, and `extra` lookups."""
-    return (row for _, row in _rows(cluster, [(type_name, "")], type_name, queryset, extra))
+class Row(NamedTuple):
+    """A row as JSON: node type, primary key, the values of its fields, the key of the row above."""
+
+    type: str
+    pk: Json
+    values: tuple[Json, ...]
+    above: Json
 
 
 def rows(
-    cluster: Cluster, type_name: str, queryset: QuerySet[Any], *extra: str
-) -> Iterator[tuple[str, dict[str, Json]]]:
-    """Yield a queryset's rows, each with its node type, which may be a kind of that one.
+    cluster: Cluster, relation: RelationSpec, queryset: QuerySet[Any], parent_key: str
+) -> Iterator[Row]:
+    """Yield rows in a relation, each with its node type, which may be a kind of the relation's.
 
-    `extra` are lookups of the primary keys of rows above, as `pk_above` gives them.
+    `parent_key` is a lookup of the primary key of the row above, as `pk_above` gives it.
     """
-    base = cluster.models[type_name]
-    below = [(name, path_to(base, kind)) for kind, name in cluster.kinds(type_name).items()]
-    return _rows(cluster, [*below, (type_name, "")], type_name, queryset, extra)
+    base = cluster.models[relation.child]
+    below = [(name, path_to(base, kind)) for kind, name in cluster.kinds(relation.child).items()]
+    return _rows(cluster, [*below, (relation.child, "")], queryset, relation, parent_key)
+
+
+def _names(cluster: Cluster, type_name: str, relation: RelationSpec | None) -> tuple[str, ...]:
+    """Return the fields that a node holds: not that by which it is in its relation."""
+    above = None if relation is None else relation.parent_field
+    return tuple(name for name in cluster.spec.nodes[type_name].fields if name != above)
 
 
 def _rows(
     cluster: Cluster,
     types: Sequence[tuple[str, str]],
-    type_name: str,
     queryset: QuerySet[Any],
-    extra: Sequence[str],
-) -> Iterator[tuple[str, dict[str, Json]]]:
-    base = cluster.models[type_name]
-    columns: dict[str, int] = {}
-    readers: list[tuple[str, int, list[tuple[str, int, Callable[[Any], Json]]]]] = []
+    relation: RelationSpec | None = None,
+    parent_key: str = "pk",
+) -> Iterator[Row]:
+    """Yield rows of some types, each with the path to it; the last one is the queryset's own."""
+    base = cluster.models[types[-1][0]]
+    columns: dict[str, AnyField] = {}
 
-    def index(column: str) -> int:
-        return columns.setdefault(column, len(columns))
+    def index(column: str, field: AnyField) -> int:
+        columns.setdefault(column, field)
+        return [*columns].index(column)
 
+    own = index("pk", pk_field(base))
+    above = index(parent_key, _field_at(base, parent_key))
+    kinds: list[tuple[str, int, list[int]]] = []
     for name, path in types:
         kind = cluster.models[name]
-        held = [("pk", index("pk"), row_encoder(pk_field(base)))]
-        for each in cluster.spec.nodes[name].fields:
-            field: Any = kind._meta.get_field(each)
-            held.append((each, index(column_path(base, kind, field)), row_encoder(field)))
-        held += [(each, index(each), row_encoder(_field_at(base, each))) for each in extra]
-        readers.append((name, index(f"{path}__pk" if path else "pk"), held))
-    name, _, held = readers[-1]
-    for values in queryset.values_list(*columns):
-        if len(readers) > 1:  # the deepest kind comes first, and the type itself at last
-            name, held = next((name, held) for name, at, held in readers if values[at] is not None)
-        yield name, {each: encode(values[at]) for each, at, encode in held}
+        fields: list[Any] = [kind._meta.get_field(n) for n in _names(cluster, name, relation)]
+        held = [index(column_path(base, kind, field), field) for field in fields]
+        kinds.append((name, index(f"{path}__pk", pk_field(kind)) if path else own, held))
+    found = zip(*queryset.values_list(*columns), strict=True)
+    encoded = [
+        column_encoder(columns[name])(values) for name, values in zip(columns, found, strict=False)
+    ]
+    name, _, held = kinds[-1]
+    for values in zip(*encoded, strict=True):
+        if len(kinds) > 1:  # the deepest kind comes first, and the type itself at last
+            name, _, held = next(kind for kind in kinds if values[kind[1]] is not None)
+        yield Row(name, values[own], tuple([values[at] for at in held]), values[above])
 
 
 def _field_at(model: type[Model], lookup: str) -> AnyField:
@@ -205,29 +235,28 @@ def _field_at(model: type[Model], lookup: str) -> AnyField:
     return pk_field(model)
 
 
-def make_node(  # noqa: PLR0913 - a node, said whole
+def make_node(
     cluster: Cluster,
-    type_name: str,
-    row: dict[str, Json],
+    row: Row,
     *,
     parent: str | None,
     relation: RelationSpec | None = None,
-    rank: str = "",
     sets: Mapping[str, _Members] | None = None,
 ) -> Node:
     """Return the node of a row that `rows` gave."""
-    pk = row["pk"]
-    spec = cluster.spec.nodes[type_name]
-    above = None if relation is None else relation.parent_field
+    names = _names(cluster, row.type, relation)
     return Node(
-        key=ROOT_KEY if parent is None else node_key(type_name, pk),
-        type=type_name,
-        pk=pk,
+        key=ROOT_KEY if parent is None else node_key(row.type, row.pk),
+        type=row.type,
+        pk=row.pk,
         parent=parent,
         relation=None if relation is None else relation.name,
-        rank=rank,
-        fields={name: row[name] for name in spec.fields if name != above},
-        sets={name: (sets or {}).get(name, {}).get(pk, ()) for name in spec.sets},
+        rank="",
+        fields=dict(zip(names, row.values, strict=True)),
+        sets={
+            name: (sets or {}).get(name, {}).get(row.pk, ())
+            for name in cluster.spec.nodes[row.type].sets
+        },
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -23,6 +24,7 @@ from gql_cluster.domain.error import ValidationFailedError
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.spec import ROOT_KEY
+from gql_cluster.orm.bulk import insert
 from gql_cluster.orm.describe import ORDER_COLUMN
 from gql_cluster.orm.instance import Family, detach
 from gql_cluster.orm.integrity import field_of
@@ -32,6 +34,8 @@ from gql_cluster.orm.sets import members_of
 from gql_cluster.orm.within import held, nothing, referred_first, value_of
 
 REFUSED = "The database refused this: one of its constraints does not hold."
+# Fewer rows are as fast one by one.
+_SOME = 4
 _REFUSALS = (ValidationError, IntegrityError, DataError)
 
 
@@ -61,12 +65,13 @@ class Saver:
         # node that it refers to; and whole nodes, with the place that they are to get.
         self._late: dict[tuple[str, str], str] = {}
         self._aside: dict[str, int | None] = {}
-        for key in written:
-            node = self._node(key)
+        self._nodes = {key: _node(family, plan, key) for key in written}
+        for key, node in self._nodes.items():
             self._children[node.parent or "", node.relation or ""].append(key)
         for place, children in self._children.items():
             self._sort(children)
             self._children[place] = referred_first(family, children)
+        self._above = {parent for parent, _ in self._children}
         for key in deleted:
             node = plan.removed[key]
             self._leaving[node.parent or "", node.relation or ""].append(key)
@@ -78,10 +83,7 @@ class Saver:
         self._save_or_wait(ROOT_KEY)
 
     def _node(self, key: str) -> Node:
-        node = self._family.snapshot.node(key)
-        if node is None:
-            raise LookupError(key)
-        return node
+        return self._nodes[key]
 
     def _sort(self, keys: list[str]) -> None:
         """Put written siblings in the order in which the relation gives them."""
@@ -177,10 +179,38 @@ class Saver:
             if spec.relations[relation].order_field == ORDER_COLUMN:
                 self._save_in_order(children)
                 continue
-            for child in children:
-                self._save_or_wait(child)
+            for are_new, together in groupby(children, self._new_kind):
+                keys = [*together]
+                if are_new is None or not self._insert(keys):
+                    for child in keys:
+                        self._save_or_wait(child)
         for name in spec.sets:
             self._save_set(key, instance, name)
+
+    def _new_kind(self, key: str) -> type[Model] | None:
+        """Return the model of a new node that nothing depends on, None for any other node."""
+        node = self._plan.added.get(key)
+        if node is None or key in self._above or any(node.sets.values()):
+            return None
+        return None if held(self._family, node) else type(self._written[key])
+
+    def _insert(self, keys: Sequence[str]) -> bool:
+        """Insert new siblings of one model together; False where they are to be saved one by one.
+
+        So it is, too, where the database refuses them: then it tells which.
+        """
+        instances = [self._written[key] for key in keys]
+        if len(keys) < _SOME or self._late or self._aside:
+            return False
+        try:
+            if not insert(instances):
+                return False
+        except (IntegrityError, DataError):
+            return False
+        self._done.update(keys)
+        for instance in instances:
+            detach(instance)
+        return True
 
     def _save_in_order(self, keys: Sequence[str]) -> None:
         """Save siblings to which Django itself gives numbers when it inserts them."""
@@ -238,3 +268,10 @@ class Saver:
                 field = field or field_of(type(instance), error)
                 message = REFUSED
         return ValidationFailedError(problem(self._family, key, field, message))
+
+
+def _node(family: Family, plan: Plan, key: str) -> Node:
+    node = plan.added.get(key) or family.snapshot.node(key)
+    if node is None:
+        raise LookupError(key)
+    return node

@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import F, Model
+from django.db.models import F, Max, Model, QuerySet
 
 from gql_cluster.domain.merge import Saved
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.positions import keeps_numbers
+from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.orm.codec import encode, encoder, pk_field
 from gql_cluster.orm.describe import Cluster, stored_fields
 from gql_cluster.orm.inheritance import path_to, path_up, pk_above
@@ -25,12 +26,15 @@ from gql_cluster.orm.sets import members_of
 class Now:
     """The saved rows of a commit: as instances, by key, and compared to the base.
 
-    `numbers` are those of all siblings of each reordered relation, by primary key, in order.
+    `numbers` are those of all siblings of each rearranged relation, by primary key, in order.
+    `highest` is the highest of them in each relation that new nodes are appended to, None where
+    there is none.
     """
 
     instances: Mapping[str, Model]
     saved: Saved
     numbers: Mapping[tuple[str, str], Mapping[Json, Json]]
+    highest: Mapping[tuple[str, str], int | None]
 
 
 def read_now(family: Family, plan: Plan, using: str, *, lock: bool) -> Now:
@@ -59,11 +63,12 @@ class _Reader:
         for key in self._plan.added.keys() & rows.keys():
             if parents[key] != nodes[key].parent:
                 del rows[key]  # perhaps of another cluster
-        numbers = {place: self._numbers(place) for place in self._plan.reordered}
+        numbers = {place: self._numbers(place) for place in self._plan.rearranged}
         return Now(
             # A row below another parent by now is not touched.
             instances={key: row for key, row in rows.items() if parents[key] == nodes[key].parent},
             numbers=numbers,
+            highest={place: self._highest(place) for place in self._plan.appended},
             saved=Saved(
                 nodes=self._as_nodes(nodes, rows, parents),
                 below={
@@ -85,7 +90,7 @@ class _Reader:
         nodes.update({key: base for key, (base, _) in plan.updated.items()})
         # What was deleted and comes back may have come back already.
         nodes.update({key: node for key, node in plan.added.items() if node.pk is not None})
-        for place in plan.reordered:
+        for place in plan.rearranged:
             siblings = self._family.children(*place)
             if not keeps_numbers(siblings):
                 nodes.update({node.key: nodes.get(node.key, node) for node in siblings if node.pk})
@@ -247,21 +252,39 @@ class _Reader:
 
     # Numbers of siblings
 
-    def _numbers(self, place: tuple[str, str]) -> dict[Json, Json]:
+    def _highest(self, place: tuple[str, str]) -> int | None:
+        """Return the highest number of the siblings that stay."""
+        found = self._siblings(place)
+        if found is None:
+            return None
+        relation, rows = found
+        gone = [n.pk for n in self._plan.removed.values() if (n.parent, n.relation) == place]
+        rows = rows.exclude(pk__in=[decode_pk(rows.model, pk) for pk in gone])
+        top = rows.order_by().aggregate(top=Max(relation.order_field or ""))["top"]
+        return top if isinstance(top, int) else None
+
+    def _siblings(self, place: tuple[str, str]) -> tuple[RelationSpec, QuerySet[Any]] | None:
+        """Return the saved siblings of a relation; None below what is not saved itself."""
         parent, relation_name = place
         above = self._family.snapshot.node(parent)
         if above is None or above.pk is None:
-            return {}
+            return None
         relation = self._cluster.spec.nodes[above.type].relations[relation_name]
         model = self._cluster.models[relation.child]
-        field: Any = model._meta.get_field(relation.order_field or "")
         parent_model = self._cluster.models[above.type]
         parent_key = pk_above(model._meta.get_field(relation.parent_field), parent_model)
-        queryset = (
-            model._default_manager.using(self._using)
-            .filter(**{parent_key: decode_pk(parent_model, above.pk)})
-            .order_by(*(model._meta.ordering or ()), "pk")
-        )
+        rows = model._default_manager.using(self._using)
+        return relation, rows.filter(**{parent_key: decode_pk(parent_model, above.pk)})
+
+    def _numbers(self, place: tuple[str, str]) -> dict[Json, Json]:
+        parent, relation_name = place
+        siblings = self._siblings(place)
+        if siblings is None:
+            return {}
+        relation, queryset = siblings
+        model = queryset.model
+        field: Any = model._meta.get_field(relation.order_field or "")
+        queryset = queryset.order_by(*(model._meta.ordering or ()), "pk")
         key_of = encoder(pk_field(model))
         found = {
             key_of(pk): encode(field, number)

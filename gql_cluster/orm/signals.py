@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeAlias
@@ -86,6 +86,20 @@ class Saves:
             for node in self._nodes[sender]:
                 found.take(node, instance)
 
+    def note(self, sender: AnyModel, instances: Sequence[Model], using: str) -> None:
+        """Take instances that were saved together, as if a signal had told of each."""
+        with _harmless(), self._noting(using) as found:
+            for node in self._nodes[sender]:
+                for instance in self._telling(node, instances):
+                    found.take(node, instance)
+
+    def _telling(self, node: AnyModel, instances: Sequence[Model]) -> Iterable[Model]:
+        """Return instances of a node's model that tell all roots: one of each place, at most."""
+        if node in self.roots:
+            return instances
+        links = [field.attname for field, _ in self.links[node]]
+        return {tuple(map(each.__dict__.get, links)): each for each in instances}.values()
+
     def _related(  # noqa: PLR0913, PLR0917 - as Django calls it
         self,
         sender: AnyModel,
@@ -121,7 +135,9 @@ class Saves:
         holds it, then, and alone: what it drops is gone.
         """
         connection = connections[using]
-        pending = self._pending.setdefault(connection, WeakValueDictionary())
+        pending = self._pending.get(connection)
+        if pending is None:
+            pending = self._pending[connection] = WeakValueDictionary()
         savepoints = frozenset(filter(None, connection.savepoint_ids))
         found = pending.get(savepoints)
         if found is not None:
@@ -135,6 +151,14 @@ class Saves:
     def take_pending(self, using: str) -> list[Found]:
         """Return all that was found in the transaction that has just committed, and forget it."""
         return list(self._pending.pop(connections[using], {}).values())
+
+
+def followers(sender: AnyModel) -> list[Saves] | None:
+    """Return who follows the saves of a model; None where others listen to them as well."""
+    listening, waiting = post_save._live_receivers(sender)  # noqa: SLF001 - who, not only whether
+    found = [getattr(each, "__self__", None) for each in listening]
+    follow = [each for each in found if isinstance(each, Saves)]
+    return follow if len(follow) == len(found) and not waiting else None
 
 
 class Found:

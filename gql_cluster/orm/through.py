@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
@@ -79,7 +80,7 @@ def wrong_rows(
     `missing` are the references that dangle; rows of a set that has one are not asked any more.
     """
     unclear = {(each.key, each.field) for each in missing}
-    for key in (*plan.added, *plan.updated):
+    for key in _with_sets(family, plan):
         instance = written[key]
         for name in _sets_with_rows(family, key):
             if (key, name) not in unclear:
@@ -99,11 +100,13 @@ def removed_members(
 
     `deleted` are the primary keys of the rows of the cluster that the draft removes, by node type.
     """
-    for key in (*plan.added, *plan.updated):
+    if not deleted:
+        return
+    for key in _with_sets(family, plan):
         model = type(written[key])
         for name, spec in family.cluster.spec.nodes[_node(family, key).type].sets.items():
             members, _ = plan.members(key, name)
-            if spec.target is None or not members or not deleted:
+            if spec.target is None or not members:
                 continue
             field: Any = model._meta.get_field(name)
             through = plan.through(key, name)
@@ -122,6 +125,13 @@ def _going(family: Family, field: Any, deleted: Mapping[str, set[Json]]) -> set[
     target: Any = field.related_model._meta.concrete_model
     models = family.cluster.models
     return {pk for name, pks in deleted.items() if issubclass(models[name], target) for pk in pks}
+
+
+def _with_sets(family: Family, plan: Plan) -> Iterator[str]:
+    """Yield the keys of changed nodes that have sets."""
+    nodes = family.cluster.spec.nodes
+    changed = chain(plan.added.values(), (mine for _, mine in plan.updated.values()))
+    yield from (node.key for node in changed if nodes[node.type].sets)
 
 
 def _sets_with_rows(family: Family, key: str) -> Iterator[str]:

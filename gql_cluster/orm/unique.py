@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
@@ -79,8 +79,12 @@ def rules(model: type[Model]) -> tuple[Rule, ...]:
 def by_table(written: Mapping[str, Model]) -> dict[type[Model], dict[str, Model]]:
     """Return instances by their model and by each that it inherits, whose rules are theirs, too."""
     found: dict[type[Model], dict[str, Model]] = defaultdict(dict)
+    lines: dict[type[Model], Sequence[type[Model]]] = {}
     for key, instance in written.items():
-        for each in (*reversed(instance._meta.all_parents), type(instance)):
+        model = type(instance)
+        if model not in lines:
+            lines[model] = (*reversed(model._meta.all_parents), model)
+        for each in lines[model]:
             found[each][key] = instance
     return found
 
@@ -147,6 +151,8 @@ class Uniqueness:
 
         The rows that the commit deletes don't count: their primary keys are given by node type.
         """
+        if not self._rules:
+            return
         encode_pk = encoder(pk_field(self._model))
         cluster, using = self._family.cluster, self._using
         going = not_staying(cluster, self._model, self._instances, deleted, using)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -17,10 +18,11 @@ from gql_cluster.orm.children import wrong_numbers
 from gql_cluster.orm.clashes import clash_with_others
 from gql_cluster.orm.describe import AnyField, is_unique_fields
 from gql_cluster.orm.expressions import alike, is_unique_expressions
-from gql_cluster.orm.form_rules import empty_sets, taken_dates
+from gql_cluster.orm.form_rules import empty_sets, has_dates, taken_dates
 from gql_cluster.orm.instance import Family, unsaved_target
 from gql_cluster.orm.problems import problem, problems_of
 from gql_cluster.orm.references import dangling, references
+from gql_cluster.orm.sure import surely_clean
 from gql_cluster.orm.through import removed_members, wrong_rows
 from gql_cluster.orm.unique import Rule, Uniqueness, by_table, not_staying
 from gql_cluster.orm.within import held, wrong_references
@@ -69,15 +71,25 @@ def validate(
 
 
 def _models(family: Family, plan: Plan, written: Mapping[str, Model]) -> Iterator[Problem]:
+    places: dict[tuple[str | None, str | None], str | None] = {}
+    sure: dict[tuple[type[Model], str | None], Callable[[Model], bool]] = {}
     for key, instance in written.items():
-        node = _node(family, key)
+        node = plan.added.get(key) or _node(family, key)
+        place = node.parent, node.relation
+        if place not in places:
+            relation = family.relation_of(node)
+            places[place] = None if relation is None else relation.parent_field
+        kind = type(instance), places[place]
+        if kind not in sure:
+            sure[kind] = surely_clean(*kind)
         try:
             if key in plan.added or key in plan.updated:
-                instance.full_clean(
-                    exclude=_unchecked(family, node, instance),
-                    validate_unique=False,
-                    validate_constraints=False,
-                )
+                if not sure[kind](instance):
+                    instance.full_clean(
+                        exclude=_unchecked(family, node, instance, kind[1]),
+                        validate_unique=False,
+                        validate_constraints=False,
+                    )
             elif key in plan.ancestors:
                 instance.clean()
         except ValidationError as exc:
@@ -101,19 +113,29 @@ def _is_changed(plan: Plan, key: str) -> bool:
     return key in plan.added or key in plan.updated or key in plan.ancestors
 
 
-def _unchecked(family: Family, node: Node, instance: Model) -> set[str]:
+def _unchecked(family: Family, node: Node, instance: Model, parental: str | None) -> set[str]:
     """Return the fields that are checked elsewhere: references in bulk, the parent never."""
-    relation = family.relation_of(node)
     names = {
         field.name
-        for field in instance._meta.concrete_fields
-        if isinstance(field, ForeignKey) and getattr(instance, field.attname) is not None
+        for field in _foreign_keys(type(instance))
+        if getattr(instance, field.attname) is not None
     }
-    return names | {*held(family, node)} | ({relation.parent_field} if relation else set())
+    return names | {*held(family, node)} | ({parental} if parental else set())
+
+
+@cache
+def _foreign_keys(model: type[Model]) -> tuple[ForeignKey[Any, Any], ...]:
+    return tuple(each for each in model._meta.concrete_fields if isinstance(each, ForeignKey))
 
 
 def _references(family: Family, plan: Plan, using: str) -> Iterator[Problem]:
-    for missing in dangling(references(family.cluster, differences(plan)), using=using):
+    refer = {
+        name
+        for name, spec in family.cluster.spec.nodes.items()
+        if spec.sets or any(field.target is not None for field in spec.fields.values())
+    }
+    brought = references(family.cluster, differences(plan, refer))
+    for missing in dangling(brought, using=using):
         name = missing.target._meta.verbose_name
         message = f"{name} instance with primary key {missing.value!r} does not exist."
         name, *below = missing.place
@@ -150,6 +172,8 @@ def _dates(
     using: str,
 ) -> Iterator[Problem]:
     for model, instances in by_table(written).items():
+        if not has_dates(model):
+            continue
         going = not_staying(family.cluster, model, instances, deleted, using)
         yield from taken_dates(family, plan, model, instances, going=going, using=using)
 

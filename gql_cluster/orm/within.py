@@ -52,6 +52,8 @@ def referred_first(family: Family, keys: Sequence[str]) -> list[str]:
 
     In a ring one comes before what it refers to.
     """
+    if not any(spec.refers for spec in family.cluster.spec.nodes.values()):
+        return list(keys)
     here = set(keys)
     named = {key: [k for k in _named(family, key) if k in here] for key in keys}
     if not any(named.values()):
@@ -93,11 +95,14 @@ def wrong_references(
     deleted: Mapping[str, AbstractSet[Json]],
 ) -> Iterator[Problem]:
     """Yield a problem for each reference to what is gone, or is never saved in time."""
-    stuck = _Stuck(family, written)
-    for key, instance in written.items():
+    cluster = family.cluster
+    models = {cluster.models[name] for name, spec in cluster.spec.nodes.items() if spec.refers}
+    refer = {key: each for key, each in written.items() if type(each) in models}
+    for key, instance in refer.items():
         for field in referring(family, key, instance, deleted):
             yield gone(family, key, field, (field.name,))
-    for key in (*plan.updated, *plan.added):
+    stuck = _Stuck(family, written)
+    for key in (each for each in (*plan.updated, *plan.added) if each in refer):
         for name, named in held(family, _node(family, key)).items():
             target = family.referred(_node(family, key), name)
             if target is None:

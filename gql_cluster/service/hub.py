@@ -43,7 +43,7 @@ class Watch:
     def __init__(self, draft_id: str) -> None:
         self.draft_id = draft_id
         self.presence: Presence
-        self.subscribers: set[asyncio.Event] = set()
+        self.subscribers: dict[asyncio.Event, None] = {}  # in the order in which they came
         self.header: Draft | None = None
         self.root: str | None = None
         self.stamp: int | None = None
@@ -158,11 +158,11 @@ class Hub:
         watch = self._watches.get(draft_id) or self._begin(draft_id)
         watcher = watch.presence.enter(session)
         subscriber = Subscriber(self, watch, watcher)
-        watch.subscribers.add(subscriber.changed)
+        watch.subscribers[subscriber.changed] = None
         try:
             yield subscriber
         finally:
-            watch.subscribers.discard(subscriber.changed)
+            watch.subscribers.pop(subscriber.changed, None)
             watch.presence.leave(watcher)
             if not watch.subscribers and self._watches.get(draft_id) is watch:
                 del self._watches[draft_id]

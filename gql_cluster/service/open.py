@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from asgiref.sync import sync_to_async
 
 from gql_cluster.domain.apply import create
+from gql_cluster.domain.batch import Batch
 from gql_cluster.domain.change import NewNode
 from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.error import NotFoundError
 from gql_cluster.domain.node import Json, Node
-from gql_cluster.orm.load import load, parse_pk
+from gql_cluster.orm.load import load, load_batches, parse_pk
 from gql_cluster.orm.through import with_rows
 from gql_cluster.service.copied import Path, unsaved
 from gql_cluster.service.edit import check_references
@@ -39,13 +40,16 @@ async def open_saved(
     session = caller.required_session()
     parsed = parse_pk(cluster.model, pk)
     root = root_name(cluster, parsed)
-    if resume and (found := await _resumed(engine, caller, root)) is not None:
-        return found
+    if resume and (view := await _resumed(engine, caller, root)) is not None:
+        return view
     stamp = await engine.stamp(cluster, parsed)
-    nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
-    if nodes is None:
+    found = None if parsed is None else await sync_to_async(load_batches)(cluster, parsed)
+    if found is None:
         raise NotFoundError.of(f"There is no {cluster.title} with the primary key {pk!r}.")
-    view = await create_draft(engine, caller, cluster, nodes, pk=nodes[0].pk, tail=0, stamp=stamp)
+    top, batches = found
+    view = await create_draft(
+        engine, caller, cluster, [top], batches, pk=top.pk, tail=0, stamp=stamp
+    )
     claimed = await engine.parts.sessions.claim(session, root, view.draft.id)
     if resume and claimed != view.draft.id:
         earlier = await _resumed(engine, caller, root)
@@ -144,12 +148,13 @@ async def create_draft(  # noqa: PLR0913 - a draft, said whole
     caller: Caller,
     cluster: Cluster,
     nodes: Sequence[Node],
+    batches: Sequence[Batch] = (),
     *,
     pk: Json,
     tail: int,
     stamp: int = 0,
 ) -> View:
-    """Store a draft of these nodes, which are its base, and return it."""
+    """Store a draft of these nodes and batches, which are its base, and return it."""
     now = datetime.now(UTC)
     draft = Draft(
         id=new_draft_id(),
@@ -164,6 +169,6 @@ async def create_draft(  # noqa: PLR0913 - a draft, said whole
         expires_at=now + engine.parts.settings.draft_ttl,
         stamp=stamp,
     )
-    await engine.parts.store.create(draft, nodes)
+    await engine.parts.store.create(draft, nodes, batches)
     await engine.parts.sessions.add(draft.owner, draft.id, now)
     return await get_draft(engine, caller, draft.id)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from asgiref.sync import sync_to_async
 
 from gql_cluster.domain.apply import apply
+from gql_cluster.domain.batch import nodes_of
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import LimitExceededError
 from gql_cluster.domain.needs import needs
 from gql_cluster.domain.tree import Tree
 from gql_cluster.domain.whole import Whole
 from gql_cluster.orm.deserialize import read_new, read_saved, root_pk
-from gql_cluster.orm.load import load
+from gql_cluster.orm.load import load_batches
 from gql_cluster.service.edit import fingerprint
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes
@@ -38,20 +39,24 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
     """
     caller.required_session()
     pk = root_pk(cluster, data)
-    stamp, nodes = 0, None
+    stamp, found = 0, None
     if pk is not None:
         stamp = await engine.stamp(cluster, pk)
-        nodes = await sync_to_async(load)(cluster, pk)
-    if nodes is None:
+        found = await sync_to_async(load_batches)(cluster, pk)
+    if found is None:
         new = await sync_to_async(read_new)(cluster, data)
         return await open_read(engine, caller, cluster, new)
+    top, batches = found
+    nodes = [top, *nodes_of(batches)]
     changes = await sync_to_async(read_saved)(cluster, data, nodes)
 
     def applied_to(tree: Tree, version: int, tail: int) -> Applied:
         return apply(cluster.spec, tree, changes, version=version, tail=tail, new_key=new_key)
 
     _check(engine, first := applied_to(Whole(nodes), 1, 0))
-    view = await create_draft(engine, caller, cluster, nodes, pk=nodes[0].pk, tail=0, stamp=stamp)
+    view = await create_draft(
+        engine, caller, cluster, [top], batches, pk=top.pk, tail=0, stamp=stamp
+    )
 
     async def work(view: View, version: int) -> Work:
         return Work(applied=applied_to(view.snapshot, version, view.draft.tail))

@@ -36,9 +36,9 @@ class Targets:
         """See to it that `of` can tell what foreign keys of some nodes refer to."""
         held = [
             (field, value)
-            for node in nodes
-            for name, field in self._spec.nodes[node.type].fields.items()
-            if field.nodes and (value := node.fields.get(name)) is not None
+            for node in (nodes if self._named_fields else ())
+            for name, field in self._named_fields.get(node.type, ())
+            if (value := node.fields.get(name)) is not None
         ]
         if not held:
             return
@@ -119,6 +119,15 @@ class Targets:
         """The primary keys that closing the draft has given, by key: its nodes are without."""
         is_committed = self._view.draft.state is DraftState.COMMITTED
         return self._view.snapshot.copy.saved if is_committed else {}
+
+    @cached_property
+    def _named_fields(self) -> Mapping[str, Sequence[tuple[str, FieldSpec]]]:
+        """The foreign keys that may lead to nodes, by node type, of the types that have any."""
+        found = {
+            type_name: [(name, field) for name, field in spec.fields.items() if field.nodes]
+            for type_name, spec in self._spec.nodes.items()
+        }
+        return {type_name: fields for type_name, fields in found.items() if fields}
 
     @cached_property
     def _keys_of(self) -> Mapping[Json, Sequence[str]]:

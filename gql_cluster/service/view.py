@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -63,7 +63,6 @@ class View:
         self._loading: asyncio.Future[None] | None = None
         self._instances: dict[str, Model] = {}
         self._made: dict[str, asyncio.Future[Any]] = {}
-        self._numbers: dict[tuple[str, str], dict[str, int]] = {}
         self.targets = Targets(self)
 
     @property
@@ -160,17 +159,17 @@ class View:
 
     # Reading what is loaded
 
-    def children(self, parent: str, relation: str) -> list[Node]:
+    def children(self, parent: str, relation: str) -> Sequence[Node]:
         """Return the children of a relation, in order."""
-        nodes = (self.snapshot.node(key) for _, key in self.snapshot.siblings(parent, relation))
-        return [node for node in nodes if node is not None]
+        return self.snapshot.offspring(parent, relation).nodes
 
-    def listed(self, parent: str, relation: RelationSpec) -> list[Node]:
+    def listed(self, parent: str, relation: RelationSpec) -> Sequence[Node]:
         """Return what a list holds: the children of a relation, in order, and behind them its kin.
 
         These are nodes of other relations that refer to the parent by the same parental key.
         """
-        return [*self.children(parent, relation.name), *self.targets.kin(parent, relation)]
+        children, kin = self.children(parent, relation.name), self.targets.kin(parent, relation)
+        return [*children, *kin] if kin else children
 
     def base_of(self, plan: Plan, saved: Node) -> Node | None:
         """Return what a saved node was in the base, for code that runs in a thread.
@@ -187,7 +186,7 @@ class View:
         node = self._find(key)
         return None if node is None or node.removed else node
 
-    def _find_children(self, parent: str, relation: str) -> list[Node]:
+    def _find_children(self, parent: str, relation: str) -> Sequence[Node]:
         """Return the children of a relation, for code that runs in a thread: see `_find`."""
         if self.snapshot.copy.missing(Want(families=frozenset({(parent, relation)}))):
             async_to_sync(self.load_family)(parent, relation)
@@ -210,10 +209,8 @@ class View:
 
     def numbers(self, parent: str, relation: RelationSpec) -> dict[str, int]:
         """Return what the order field of each sibling holds where its own is not right."""
-        place = (parent, relation.name)
-        if place not in self._numbers:
-            self._numbers[place] = numbers(self.children(*place), relation)
-        return self._numbers[place]
+        offspring = self.snapshot.offspring(parent, relation.name)
+        return offspring.made("numbers", lambda: numbers(offspring.nodes, relation))
 
     def instance(self, node: Node) -> Model:
         """Return a node as an instance, the same one each time; its line must be loaded.

@@ -17,7 +17,7 @@ from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry, Stack
 from gql_cluster.domain.error import StoreUnavailableError
 from gql_cluster.domain.node import Json, Node, Through
 
-FORMAT = 3
+FORMAT = 4
 
 _dumps = msgspec.json.Encoder().encode
 _loads = msgspec.json.Decoder().decode

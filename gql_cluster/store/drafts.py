@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from itertools import chain
 from typing import Any
 
+from gql_cluster.domain.batch import Batch
 from gql_cluster.domain.draft import Draft, DraftState, Entry, Stack
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.tree import Want
@@ -19,7 +20,8 @@ from gql_cluster.store.codec import (
     encode_stacks,
     encode_value,
 )
-from gql_cluster.store.keys import Keys, index_member
+from gql_cluster.store.keys import Keys
+from gql_cluster.store.packs import pack
 from gql_cluster.store.results import (
     Accepted,
     Acquired,
@@ -70,17 +72,21 @@ class DraftStore:
         self._keys = keys or Keys()
 
     @guarded
-    async def create(self, draft: Draft, nodes: Collection[Node]) -> Draft:
+    async def create(
+        self, draft: Draft, nodes: Collection[Node], batches: Iterable[Batch] = ()
+    ) -> Draft:
         """Keep a new draft with a fresh id; returns its header with the expiry it has."""
         draft = replace(draft, expires_at=draft.created_at + self._ttl)
-        places = [index_member(n.parent, n.relation, n.rank, n.key) for n in nodes if not n.removed]
+        packed = pack(batches)
+        header = [*chain.from_iterable(encode_draft(draft).items())]
+        _, members = wire.index_changes((), nodes)
         await self._run(
             "create",
             self._keys.draft(draft.id),
             _milliseconds(self._ttl),
-            *wire.counted([*chain.from_iterable(encode_draft(draft).items())]),
-            *wire.counted(wire.node_args(nodes)),
-            *wire.counted([member for member in places if member is not None]),
+            *wire.counted([*header, *(("packs", packed.count) if packed.count else ())]),
+            *wire.counted([*wire.node_args(nodes), *packed.values]),
+            *wire.counted(members),
         )
         return draft
 
@@ -131,8 +137,8 @@ class DraftStore:
         Empty for a new cluster, of which all is new. None where no draft is.
         """
         match await self._run("touched", self._keys.draft(draft_id)):
-            case ["touched", base]:
-                return wire.to_base(base)
+            case ["touched", base, packs]:
+                return wire.to_base(base, packs)
             case _:
                 return None
 
@@ -161,7 +167,7 @@ class DraftStore:
         if entry.previous != draft.version:
             message = f"entry {entry.version} does not follow version {draft.version}"
             raise ValueError(message)
-        leave, come = wire.index_changes(entry.deltas)
+        leave, come = wire.index_changes(entry.deltas, nodes)
         now = replace(
             draft,
             version=entry.version,
@@ -310,7 +316,7 @@ class DraftStore:
 def _settled_args(entry: Entry, settled: Settled | None) -> list[Sent]:
     if settled is None:
         return [""]
-    leave, come = wire.index_changes(entry.deltas)
+    leave, come = wire.index_changes(entry.deltas, settled.nodes)
     return [
         encode_value(settled.pk),
         settled.stamp,

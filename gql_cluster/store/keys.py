@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gql_cluster.domain.node import Node
+
 PREFIX = "gqlc"
 
 
@@ -53,3 +55,8 @@ def index_member(parent: str | None, relation: str | None, rank: str, key: str) 
     if parent is None or relation is None:
         return None
     return f"{place(parent, relation)}\0{rank}\0{key}"
+
+
+def gone_member(node: Node) -> str | None:
+    """Return how the index names a node that was removed: without a rank."""
+    return index_member(node.parent, node.relation, "", node.key)

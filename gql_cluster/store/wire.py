@@ -12,11 +12,16 @@ from gql_cluster.domain.draft import Draft, DraftState, Entry
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.tree import Siblings, Want
 from gql_cluster.store.codec import decode_draft, decode_entry, decode_node, encode_node
-from gql_cluster.store.keys import index_member, place
+from gql_cluster.store.keys import gone_member, index_member, place
+from gql_cluster.store.packs import ordered, unpack
 from gql_cluster.store.results import Closed, Gone, Locked, Read, Seen
 
 Stream = Sequence[tuple[bytes, Sequence[bytes]]]
-Family = tuple[Sequence[bytes], Sequence[bytes | None]]
+Children = tuple[bytes | None, Sequence[bytes]]
+Family = tuple[bytes | None, Sequence[bytes], Sequence[bytes | None]]
+
+_IN_PACK = b"\0"
+"""Stands in a base for a node that is in its pack as it was there, if it is there at all."""
 
 
 def fresh_keys(entry: Entry) -> list[str]:
@@ -56,8 +61,12 @@ def want_args(want: Want) -> list[str | bytes | int]:
     ]
 
 
-def index_changes(deltas: Iterable[Delta]) -> tuple[list[str], list[str]]:
-    """Return the members that leave the index and those that come, in the end."""
+def index_changes(deltas: Iterable[Delta], nodes: Iterable[Node]) -> tuple[list[str], list[str]]:
+    """Return the members that leave the index and those that come.
+
+    `nodes` are those that are touched, as they are then. Each of them has a member from then on,
+    also one that was removed: else it would be found in its pack.
+    """
     there: dict[str, bool] = {}
 
     def mark(member: str | None, *, comes: bool) -> None:
@@ -67,13 +76,15 @@ def index_changes(deltas: Iterable[Delta]) -> tuple[list[str], list[str]]:
     for delta in deltas:
         match delta:
             case Added(node=node) | Removed(node=node):
-                member = index_member(node.parent, node.relation, node.rank, node.key)
-                mark(member, comes=isinstance(delta, Added))
+                mark(index_member(node.parent, node.relation, node.rank, node.key), comes=False)
             case Moved(parent=parent, relation=relation, key=key):
                 mark(index_member(parent, relation, delta.before, key), comes=False)
-                mark(index_member(parent, relation, delta.after, key), comes=True)
             case Updated() | Related():
                 pass
+    for node in nodes:
+        is_there = not node.removed
+        member = index_member(node.parent, node.relation, node.rank, node.key)
+        mark(member if is_there else gone_member(node), comes=True)
     leave = [member for member, comes in there.items() if not comes]
     return leave, [member for member, comes in there.items() if comes]
 
@@ -97,30 +108,35 @@ def to_read(header: Sequence[bytes], stream: Stream, after: int | None) -> Read:
     return Read(draft=draft, entries=() if gap else entries, gap=gap, size=size)
 
 
-def with_nodes(read: Read, stored: Mapping[str, bytes | None]) -> Read:
-    """Return the read with these nodes as well."""
-    nodes = {key: decode_node(key, data) if data else None for key, data in stored.items()}
-    size = sum(len(key) + len(data or b"") for key, data in stored.items())
-    return replace(read, nodes={**read.nodes, **nodes}, size=read.size + size)
-
-
-def with_parts(
+def with_parts(  # noqa: PLR0913, PLR0917 - what the script replied
     read: Read,
     want: Want,
     nodes: Sequence[bytes | None],
-    relations: Sequence[Sequence[bytes]],
+    relations: Sequence[Children],
     families: Sequence[Family],
+    packs: Sequence[bytes | None],
 ) -> Read:
     """Return the read with what was wanted, which the script replied in the same order."""
-    members = dict(zip(want.relations, relations, strict=True))
     stored = dict(zip(want.keys, nodes, strict=True))
-    for where, (family, children) in zip(want.families, families, strict=True):
-        members[where] = family
-        keys = (member.rpartition(b"\0")[2].decode() for member in family)
-        stored |= zip(keys, children, strict=True)
-    size = sum(len(member) for family in members.values() for member in family)
-    siblings = {where: to_siblings(family) for where, family in members.items()}
-    return with_nodes(replace(read, relations=siblings, size=read.size + size), stored)
+    siblings: dict[tuple[str, str], Siblings] = {}
+    size = 0
+    for where, (order, members) in zip(want.relations, relations, strict=True):
+        siblings[where] = ordered(order, to_members(members))
+        size += len(order or b"") + sum(map(len, members))
+    for where, (order, members, children) in zip(want.families, families, strict=True):
+        named = to_members(members)
+        siblings[where] = ordered(order, named)
+        size += len(order or b"") + sum(map(len, members))
+        stored |= zip((key for _, key in named), children, strict=True)
+        for _, key in siblings[where]:
+            stored.setdefault(key, None)
+    packed, unpacked = unpack(packs, {key for key, data in stored.items() if data is None})
+    found = {
+        key: packed.get(key) if data is None else decode_node(key, data)
+        for key, data in stored.items()
+    }
+    size += sum(len(key) + len(data or b"") for key, data in stored.items())
+    return replace(read, nodes=found, relations=siblings, size=read.size + size + unpacked)
 
 
 def _has_gap(draft: Draft, entries: Sequence[Entry], after: int | None) -> bool:
@@ -137,19 +153,23 @@ def to_entry(number: bytes, fields: Sequence[bytes]) -> Entry:
     return decode_entry(version, int(stored.get(b"previous", version - 1)), stored[b"entry"])
 
 
-def to_siblings(members: Sequence[bytes]) -> Siblings:
+def to_members(members: Sequence[bytes]) -> list[tuple[str, str]]:
     """Return rank and key of each member of the index."""
-    siblings = []
+    named = []
     for member in members:
         _, _, rank, key = member.decode().split("\0")
-        siblings.append((rank, key))
-    return siblings
+        named.append((rank, key))
+    return named
 
 
-def to_base(flat: Sequence[bytes]) -> dict[str, Node | None]:
+def to_base(flat: Sequence[bytes], packs: Sequence[bytes | None]) -> dict[str, Node | None]:
     """Return the nodes of the base by key; an empty value stands for none."""
     texts = {key.decode(): data for key, data in pairs(flat).items()}
-    return {key: decode_node(key, data) if data else None for key, data in texts.items()}
+    packed, _ = unpack(packs, {key for key, data in texts.items() if data == _IN_PACK})
+    return {
+        key: packed.get(key) if data == _IN_PACK else decode_node(key, data) if data else None
+        for key, data in texts.items()
+    }
 
 
 def to_seen(outcome: bytes) -> Seen:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from asgiref.sync import sync_to_async
 
-import gql_cluster
-from tests.api.samples_kit import Desk, counted
+from tests.api.samples_kit import Desk, counted, schema_of
 from tests.api.schema_kit import ERRORS, Client
 from tests.shapes.models import Bird, Exhibit, Museum, Painting, Plume, Scratch, Zoo
 
@@ -21,7 +20,7 @@ FIELDS = "exhibits { key name scratches { key depth code } }"
 @pytest.fixture
 async def client(transactional_db: None) -> AsyncIterator[Client]:  # noqa: ARG001
     """A client of a schema of museums."""
-    schema = gql_cluster.Schema(clusters=[Museum])
+    schema = schema_of(Museum)
     yield Client(schema=schema)
     await schema.engine.aclose()
 
@@ -120,7 +119,7 @@ async def test_a_commit_reads_as_much_whatever_the_number_of_children_of_a_kind(
     zoo = await Zoo.objects.acreate(name="Old")
     bird = await Bird.objects.acreate(zoo=zoo, code="b", ring=7)
     plumes = [await Plume.objects.acreate(bird=bird, colour="red") for _ in range(number)]
-    schema = gql_cluster.Schema(clusters=[Zoo])
+    schema = schema_of(Zoo)
     client = Client(schema=schema)
     desk = Desk(client=client, cluster="Zoo", fields="name")
     draft = (await desk.open(pk=str(zoo.pk)))["id"]

@@ -10,6 +10,7 @@ from strawberry import auto
 import gql_cluster
 from gql_cluster import Children
 from schema.bands import models
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import Client, add_member, make_band
 
 
@@ -46,7 +47,7 @@ NO_MEMBER = FEW | {
 @pytest.fixture
 async def client(transactional_db: None) -> AsyncIterator[Client]:  # noqa: ARG001 - a database
     """A client of a schema whose types have limits."""
-    schema = gql_cluster.Schema(clusters=[Band])
+    schema = schema_of(Band)
     yield Client(schema=schema)
     await schema.engine.aclose()
 

@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 
 import gql_cluster
 from gql_cluster.orm.describe import describe
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import Client
 from tests.shapes import plain
 from tests.shapes.plan import Planner, saved_places
@@ -29,7 +30,7 @@ every_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 
 def mirrored(shape: Shape) -> gql_cluster.Schema:
     """Return the schema of a shape alone."""
-    return gql_cluster.Schema(clusters=[shape.mirrored or shape.model])
+    return schema_of(shape.mirrored or shape.model)
 
 
 def walk_of(shape: Shape, schema: gql_cluster.Schema) -> Walk:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from asgiref.sync import sync_to_async
 
-import gql_cluster
+from tests.api.samples_kit import schema_of
 from tests.api.schema_kit import ERRORS, Client
 from tests.festival import places
 from tests.festival.models import Person
@@ -16,7 +16,7 @@ from tests.festival.models import Person
 @pytest.fixture
 async def client(transactional_db: None) -> AsyncIterator[Client]:  # noqa: ARG001
     """A client of a schema that mirrors all of the untouched models."""
-    schema = gql_cluster.Schema(clusters=[places.Venue, places.Team])
+    schema = schema_of(places.Venue, places.Team)
     yield Client(schema=schema)
     await schema.engine.aclose()
 

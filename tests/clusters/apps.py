@@ -17,3 +17,4 @@ class ClustersConfig(AppConfig):
         import_module("tests.clusters.specimens")
         import_module("tests.clusters.records")
         import_module("tests.clusters.leagues")
+        import_module("tests.clusters.freights")

@@ -175,6 +175,7 @@ async def test_a_redis_that_hangs_holds_up_nobody_for_long(
         assert (await client.commit(draft))["cluster"]["name"] == "Wings"
 
 
+@pytest.mark.once  # with a PostgreSQL of its own
 @pytest.mark.parametrize("pool", ["20", "0"])
 async def test_a_database_that_was_restarted_is_found_at_once(
     own_postgres: Postgres, start_workers: StartWorkers, http: httpx.AsyncClient, pool: str
@@ -192,6 +193,7 @@ async def test_a_database_that_was_restarted_is_found_at_once(
     assert await asyncio.gather(*(codes_of(client, 1) for _ in range(60))) == [[[]]] * 60
 
 
+@pytest.mark.once  # with a PostgreSQL of its own
 async def test_without_its_database_a_worker_is_alive_and_says_so(
     own_postgres: Postgres, start_workers: StartWorkers, http: httpx.AsyncClient
 ) -> None:
@@ -220,6 +222,7 @@ async def test_without_its_database_a_worker_is_alive_and_says_so(
     assert await readiness(client) == (200, {"store": "ok", "database": "ok"})
 
 
+@pytest.mark.once  # with a PostgreSQL of its own
 async def test_a_database_that_hangs_is_not_ready(
     own_postgres: Postgres, start_workers: StartWorkers, http: httpx.AsyncClient
 ) -> None:

@@ -8,6 +8,8 @@ import pytest
 from config import healthcheck
 from tests.e2e.conftest import StartWorkers
 
+pytestmark = pytest.mark.once
+
 
 def test_a_worker_in_production_is_healthy(
     start_workers: StartWorkers, monkeypatch: pytest.MonkeyPatch

@@ -1,9 +1,12 @@
 """The processes of a test: they serve, share and end."""
 
+import pytest
 from redis import Redis
 
 from tests.e2e.conftest import StartWorkers
 from tests.e2e.workers import Worker
+
+pytestmark = pytest.mark.once
 
 
 def test_each_worker_answers_on_an_address_of_its_own(workers: list[Worker]) -> None:

@@ -9,8 +9,8 @@
 -- the new base.
 local refusal = refused()
 if refusal then return refusal end
-local state, version, token, ends, owner, members =
-  unpack(redis.call('HMGET', META, 'state', 'version', 'lock', 'until', 'owner', 'members'))
+local state, version, token, ends, owner, members, packed =
+  unpack(redis.call('HMGET', META, 'state', 'version', 'lock', 'until', 'owner', 'members', 'packs'))
 if not admitted(ARGV[12], owner, members) then return {'gone'} end
 local change = ARGV[3]
 -- Before all else: a retry of what was done gets the outcome, whatever came after it.
@@ -30,10 +30,12 @@ for i = first, last do
 end
 
 first, last = list()
+-- What has no value of its own was not there, or it is in its pack: reading the base tells.
+local unknown = packed and '\0' or ''
 for i = first, last, 2 do
   local key = ARGV[i]
   if ARGV[11] == 'keep' and redis.call('HEXISTS', BASE, key) == 0 then
-    redis.call('HSET', BASE, key, redis.call('HGET', NODES, key) or '')
+    redis.call('HSET', BASE, key, redis.call('HGET', NODES, key) or unknown)
   end
   redis.call('HSET', NODES, key, ARGV[i + 1])
 end

@@ -28,6 +28,24 @@ local function nodes(keys)
   return values
 end
 
+-- Collects the packs of nodes, each once: see store/packs.py. A draft of before format 4 has none.
+local function packs()
+  local count, names, seen = tonumber(redis.call('HGET', META, 'packs') or 0), {}, {}
+  local function add(number)
+    if not seen[number] then
+      seen[number] = true
+      names[#names + 1] = '\0' .. number
+    end
+  end
+  return {
+    add = add,
+    of = function(key)
+      if count > 0 then add(tonumber(string.sub(redis.sha1hex(key), 1, 8), 16) % count) end
+    end,
+    read = function() return nodes(names) end,
+  }
+end
+
 local function now()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)

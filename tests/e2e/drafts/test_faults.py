@@ -17,6 +17,8 @@ from tests.e2e.samples import named, nameless, wings
 from tests.e2e.tripwire import Tripwire
 from tests.e2e.workers import Worker
 
+pytestmark = pytest.mark.once
+
 WINGS = ["Paul McCartney", "Linda McCartney", "Denny Laine"]
 
 

@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from config.embedded import redis_server
@@ -22,6 +23,8 @@ from tests.e2e.conftest import StartWorkers
 from tests.e2e.database import everything
 from tests.e2e.drafts.conftest import StartSession
 from tests.e2e.samples import named, nameless, wings
+
+pytestmark = pytest.mark.once
 
 
 async def test_promise_2_acknowledged_means_kept(

@@ -1,4 +1,4 @@
-"""What a commit costs: for one change, the same number of queries however many siblings."""
+"""What opening and committing cost: the same number of queries however many siblings."""
 
 from __future__ import annotations
 
@@ -36,6 +36,33 @@ async def cost(engine: Engine, songs: int) -> list[str]:
     async with counted_queries() as queries:
         await commit(engine, ANN, BAND, view.draft.id, expected_version=None, change_id=None)
     return queries
+
+
+async def opened(engine: Engine, albums: int) -> list[str]:
+    """Open a band with so many albums of two songs each; return the queries."""
+    band = await Band.objects.acreate(name="Many")
+    made = await Album.objects.abulk_create(
+        [Album(band=band, title=f"Album {i}", released="2000-01-01") for i in range(albums)]
+    )
+    await Song.objects.abulk_create(
+        [Song(album=album, title="Song", position=i) for album in made for i in (1, 2)]
+    )
+    async with counted_queries() as queries:
+        view = await open_saved(engine, ANN, BAND, str(band.pk), resume=False)
+    assert len(await view.load_all()) == 1 + 3 * albums
+    return queries
+
+
+@pytest.mark.usefixtures("transactional_db")
+async def test_a_draft_is_opened_with_a_query_a_relation_and_a_set() -> None:
+    """Of ten albums as of four hundred."""
+    engine = Engine({"Band": BAND})
+    try:
+        few, many = await opened(engine, 10), await opened(engine, 400)
+    finally:
+        await engine.aclose()
+    assert len(few) == len(many)
+    assert len(many) < 15
 
 
 @pytest.mark.usefixtures("transactional_db")

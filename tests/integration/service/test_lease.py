@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gql_cluster.service.lease import Lease
 from gql_cluster.store.results import Acquired
 from tests.integration.service.conftest import MakeEngine, beatles, rename
+
+pytestmark = pytest.mark.once
 
 
 async def test_a_lock_that_was_lost_is_not_taken_again_over_an_edit(

@@ -32,6 +32,8 @@ from tests.integration.service.conftest import (
     watcher,
 )
 
+pytestmark = pytest.mark.once
+
 SELDOM = 60.0
 """Seconds; what comes sooner came by a wake-up."""
 

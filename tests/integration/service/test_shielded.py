@@ -11,6 +11,8 @@ import pytest
 from gql_cluster.domain.error import ConflictError
 from gql_cluster.service.shielded import shielded
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(("error", "logged"), [(OSError("disk"), 1), (ConflictError.of("x"), 0)])
 async def test_a_failure_that_nobody_waits_for_is_logged_unless_it_is_a_refusal(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 
+import pytest
+
 from gql_cluster.domain.change import AddNodes, Change, End, MoveNode, RemoveNodes, SetFields
 from gql_cluster.domain.delta import key_of
 from gql_cluster.domain.tree import Want
@@ -14,6 +16,8 @@ from gql_cluster.service.read import draft_changes, get_draft
 from gql_cluster.service.view import View
 from gql_cluster.service.watch import watch
 from tests.integration.service.conftest import ANN, BAND, beatles, new, numbered
+
+pytestmark = pytest.mark.once
 
 MEMBERS = ("root", "members")
 

@@ -39,6 +39,8 @@ from tests.integration.service.conftest import (
 )
 from tests.integration.store.conftest import Server
 
+pytestmark = pytest.mark.once
+
 RedisPubSubChannelLayer = import_string("channels_redis.pubsub.RedisPubSubChannelLayer")
 SELDOM = 60.0
 """Seconds; what comes sooner came by a wake-up, or by a timer."""

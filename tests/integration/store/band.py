@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from gql_cluster.domain.apply import apply
+from gql_cluster.domain.batch import Batch
 from gql_cluster.domain.change import AddNodes, Change, NewNode, SetFields
 from gql_cluster.domain.copy import Copy, Snapshot
 from gql_cluster.domain.delta import advance, key_of
@@ -94,6 +96,44 @@ def _saved(key: str, type_: str, parent: str | None, relation: str | None, index
         fields={"name": f"{type_} {index}"},
         sets={"genres": ()},
     )
+
+
+def batches_of(nodes: Iterable[Node]) -> tuple[list[Node], list[Batch]]:
+    """Return nodes as opening gives them: all in batches but the root, and what is not saved."""
+    apart: list[Node] = []
+    batches: dict[tuple[str, str, str], Batch] = {}
+    counts: Counter[tuple[str, str]] = Counter()
+    for node in nodes:
+        if node.pk is None or node.parent is None or node.relation is None:
+            apart.append(node)
+            continue
+        batch = batches.setdefault(
+            (node.parent, node.relation, node.type),
+            Batch(
+                type=node.type,
+                parent=node.parent,
+                relation=node.relation,
+                names=tuple(node.fields),
+                sets=tuple(node.sets),
+                rows=[],
+            ),
+        )
+        index = counts[node.parent, node.relation]
+        assert node.rank == base_rank(index)
+        counts[node.parent, node.relation] += 1
+        batch.rows.append((node.key, node.pk, index, *node.fields.values(), *node.sets.values()))
+    return apart, [*batches.values()]
+
+
+class OpeningStore(DraftStore):
+    """A store that keeps a new draft as opening does, however its nodes are given."""
+
+    async def create(
+        self, draft: Draft, nodes: Collection[Node], batches: Iterable[Batch] = ()
+    ) -> Draft:
+        """Keep what is saved in batches."""
+        apart, found = batches_of(nodes)
+        return await super().create(draft, apart, [*batches, *found])
 
 
 def staged(tree: Tree, draft: Draft, *changes: Change, version: int | None = None) -> Applied:

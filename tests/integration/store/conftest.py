@@ -21,6 +21,7 @@ from gql_cluster.store.client import make_client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.sessions import SessionIndex
+from tests.integration.store.band import OpeningStore
 
 MakeStore = Callable[..., DraftStore]
 
@@ -138,7 +139,9 @@ def make_store(client: Redis, keys: Keys) -> MakeStore:
         closed_ttl: timedelta = timedelta(minutes=1),
         log_length: int = 1000,
     ) -> DraftStore:
-        return DraftStore(client, ttl=ttl, closed_ttl=closed_ttl, log_length=log_length, keys=keys)
+        return OpeningStore(
+            client, ttl=ttl, closed_ttl=closed_ttl, log_length=log_length, keys=keys
+        )
 
     return make
 

@@ -36,7 +36,7 @@ PARTS = ["meta", "nodes", "base", "index", "log", "done"]
 async def edited(store: DraftStore) -> Draft:
     """Return a draft that has all its keys."""
     draft = await store.create(new_draft(), band_nodes())
-    draft, _ = await stage(store, draft, rename("One"))
+    draft, _ = await stage(store, draft, rename("One"), add_member("pete"))
     outcome = await put(store, draft, change_id="once")
     assert isinstance(outcome, Accepted)
     return outcome.draft

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gql_cluster.domain.change import AddNodes, End, MoveNode, RemoveNodes, SetFields
+from gql_cluster.domain.change import (
+    AddNodes,
+    Change,
+    End,
+    MoveNode,
+    RemoveNodes,
+    SetFields,
+    UpdateNode,
+)
 from gql_cluster.domain.copy import Copy, NotLoadedError, Snapshot
 from gql_cluster.domain.draft import Cause, Draft, Entry
 from gql_cluster.domain.node import Node
@@ -209,3 +217,58 @@ def test_a_header_is_renewed_at_the_same_version() -> None:
     )
     copy.renew(replace(header(), pk=9))
     assert copy.draft.pk == 9
+
+
+EDITS: list[Change] = [
+    UpdateNode(relation="items", key="i1", values={"name": "other"}),
+    AddNodes(relation="items", nodes=(new("x"),)),
+    MoveNode(relation="items", key="i2", place=End.FIRST),
+    UpdateNode(relation="items", key="i2", values={"name": "again"}),
+    RemoveNodes(relation="items", keys=("i0",)),
+    SetFields(values={"name": "root"}),
+]
+
+
+@given(order=st.permutations(EDITS), asked=st.sets(st.integers(0, len(EDITS))))
+def test_the_children_of_a_version_stay_whatever_comes_later(
+    order: list[Change], asked: set[int]
+) -> None:
+    """Asked for while it is the newest, or when others have followed."""
+    copy = loaded()
+    snapshots, truth = [], []
+    for version in range(len(EDITS) + 1):
+        snapshots.append(Snapshot(copy))
+        truth.append([known(copy, key) for _, key in copy.siblings_at(version, *PLACE)])
+        if version in asked:
+            assert snapshots[-1].offspring(*PLACE).nodes == truth[-1]
+        if version < len(EDITS):
+            made = run(Snapshot(copy), [order[version]], version=version + 1, tail=version)
+            copy.advance(entry(version + 1, made), header(version + 1, made.tail))
+    for snapshot, nodes in zip(snapshots, truth, strict=True):
+        offspring = snapshot.offspring(*PLACE)
+        # An older version does not tell which version has touched a node.
+        was = [replace(node, version=0) for node in nodes]
+        assert [replace(node, version=0) for node in offspring.nodes] == was
+        assert offspring is snapshot.offspring(*PLACE)
+
+
+def test_what_was_made_of_children_is_at_hand_for_those_that_follow() -> None:
+    """Also when a version between was not looked at; of children of other nodes it is another."""
+    copy = loaded()
+    first = Snapshot(copy).offspring(*PLACE)
+    assert first.made_from("count", lambda before: (before, len(first.nodes))) == (None, 3)
+    assert first.made_from("count", lambda _: (None, 0)) == (None, 3)
+    for version in (1, 2):
+        made = run(
+            Snapshot(copy),
+            [AddNodes(relation="items", nodes=(new("x"),))],
+            version=version,
+            tail=version,
+        )
+        copy.advance(entry(version, made), header(version, made.tail))
+        assert Snapshot(copy).offspring("i0", "items").get("count") is None
+        if version == 1:
+            assert len(Snapshot(copy).offspring(*PLACE).nodes) == 4
+    now = Snapshot(copy).offspring(*PLACE)
+    assert now is not first
+    assert now.made_from("count", lambda before: (before, len(now.nodes))) == ((None, 3), 5)

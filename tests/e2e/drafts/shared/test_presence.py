@@ -17,6 +17,8 @@ from tests.e2e.conftest import StartWorkers
 from tests.e2e.drafts.conftest import StartSession
 from tests.e2e.samples import named, wings
 
+pytestmark = pytest.mark.once
+
 QUICK = {"GQL_CLUSTER": json.dumps({"PRESENCE_BEAT": 0.3, "PRESENCE_TTL": 1.5})}
 SLOW = {"GQL_CLUSTER": json.dumps({"PRESENCE_BEAT": 60, "PRESENCE_TTL": 120})}
 

@@ -15,6 +15,8 @@ from tests.e2e.client import DEADLINE, Client, Watcher, dial, open_socket
 from tests.e2e.samples import named, wings
 from tests.e2e.workers import Worker
 
+pytestmark = pytest.mark.once
+
 TYPENAME = "{ __typename }"
 START = "mutation { startSession { token } }"
 JSON = {"Content-Type": "application/json"}
