@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks.measure import Plot
+from benchmarks.measure import Plot, shown
 
 
 def draw(plot: Plot, folder: Path) -> Path:
@@ -26,6 +26,7 @@ def draw(plot: Plot, folder: Path) -> Path:
         legend_at_bottom_columns=1,
         truncate_legend=-1,
         js=[],
+        value_formatter=shown,
         no_prefix=True,
         pretty_print=True,
         width=800,

@@ -21,6 +21,9 @@ LIBRARIES = (
     "channels_redis",
     "redis",
     "uvicorn",
+    "uvloop",
+    "httptools",
+    "websockets",
 )
 HEAD = ("what", "against", "ours", "theirs", "unit", "ratio", "target", "")
 

@@ -100,7 +100,7 @@ class Bench:
     @property
     def turns(self) -> dict[str, Any]:
         """How often and how long two sides take turns, for `in_turns`."""
-        return {"rounds": 3, "seconds": 0.7} if self.quick else {"rounds": 9, "seconds": 1.5}
+        return {"rounds": 3, "seconds": 0.5} if self.quick else {"rounds": 9, "seconds": 1.5}
 
     def count(self, full: int, quick: int) -> int:
         """Return a number that depends on how thorough the run is."""
