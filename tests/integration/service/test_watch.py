@@ -421,7 +421,7 @@ async def left(
     """Wait until nothing of the watchers is left."""
 
     def ours() -> bool:
-        names = ("_follow", "_listen", "Presence")
+        names = ("_follow", "_listen", "_tell_all", "Presence")
         coros = [repr(task.get_coro()) for task in asyncio.all_tasks() - before]
         return any(name in coro for coro in coros for name in names)
 

@@ -138,21 +138,21 @@ def test_the_last_entries_are_kept_and_those_that_a_snapshot_needs() -> None:
     copy = loaded()
     rename(copy, 1)
     old = Snapshot(copy)
-    versions = [SKIP * number for number in range(1, 301)]
+    versions = [SKIP * number for number in range(1, 401)]
     for version in versions:
         rename(copy, version)
     assert old.node(ROOT_KEY) == replace(
         known(copy, ROOT_KEY), fields={"name": "1", "position": 1}, version=1
     )
-    assert len(copy.entries(1) or ()) == 300
+    assert len(copy.entries(1) or ()) == 400
     assert copy.entries(0) is None
     del old
-    rename(copy, SKIP * 301)
-    kept = copy.entries(SKIP * 45)
+    rename(copy, SKIP * 401)
+    kept = copy.entries(SKIP * 145)
     assert kept is not None
-    assert [kept[0].previous, len(kept)] == [SKIP * 45, 256]
-    assert copy.entries(SKIP * 44) is None
-    assert copy.entry(SKIP * 45) is None
+    assert [kept[0].previous, len(kept)] == [SKIP * 145, 256]
+    assert copy.entries(SKIP * 144) is None
+    assert copy.entry(SKIP * 145) is None
 
 
 def test_order_and_nodes_are_known_across_a_skip() -> None:
