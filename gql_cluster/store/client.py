@@ -71,14 +71,16 @@ def make_client(
         url,
         max_connections=max_connections,
         timeout=connect_timeout,
-        socket_timeout=timeout,
+        socket_timeout=None,  # the circuit's covers the whole call, and takes no task for it
         socket_connect_timeout=connect_timeout,
         retry=Retry(NoBackoff(), 0),
         # With these on, a pooled connection that has died is not noticed before it is used.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
     pool.connection_class = _packed(pool.connection_class)
-    return Redis.from_pool(pool)
+    client: Redis = Redis.from_pool(pool)
+    _circuits[client] = Circuit(timeout=timeout)
+    return client
 
 
 def _packed(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
