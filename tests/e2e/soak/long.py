@@ -33,7 +33,7 @@ SETTINGS = {
     "DRAFT_TTL": 30,
     "CLOSED_TTL": 20,
     "EXPIRY_NOTICE": 5,
-    "CACHE_BYTES": 4 * 1024 * 1024,  # so that it is full soon
+    "CACHE_BYTES": 512 * 1024,  # so that it is full soon
 }
 PASSED = {"06", "0A"}
 """TIME_WAIT and LISTEN, as /proc names them."""
