@@ -108,16 +108,20 @@ class Copy:
         self._entries.append(entry)
         self.draft = draft
         if entry.keys:
-            self.settle(entry.keys)
+            # The nodes of a draft that is closed stay as they were, unless its commit was merged
+            # with what others saved: so the store has them, too.
+            is_open = draft.state is not DraftState.COMMITTED
+            self.settle(entry.keys, in_nodes=is_open or bool(entry.deltas))
         if len(self._entries) > _KEPT_ENTRIES + _SPARE_ENTRIES:
             self._trim()
 
-    def settle(self, keys: Mapping[str, Json]) -> None:
-        """Take what a commit has saved: a new cluster has a root in the database from then on."""
+    def settle(self, keys: Mapping[str, Json], *, in_nodes: bool = False) -> None:
+        """Take what a commit has saved: a new cluster has a root in the database from then on.
+
+        `in_nodes` tells whether the nodes have their primary keys from then on, too.
+        """
         self.saved = {**self.saved, **keys}
-        # The nodes of a draft that is closed stay as they were: so the store has them, too.
-        is_open = self.draft.state is not DraftState.COMMITTED
-        for key, pk in keys.items() if is_open else ():
+        for key, pk in keys.items() if in_nodes else ():
             if (node := self._nodes.get(key)) is not None:
                 self._nodes[key] = node.saved_as(pk)
         if self.draft.pk is None:
