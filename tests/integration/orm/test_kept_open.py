@@ -15,7 +15,7 @@ from gql_cluster.service.edit import edit
 from gql_cluster.service.engine import Engine
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.view import View
-from tests.clusters.freights import Freight, Barrel
+from tests.clusters.freights import Barrel, Freight
 from tests.integration.orm.test_bulk import ANN, FREIGHT, engine, inserts, listening
 from tests.integration.orm.test_queries import sent
 from tests.integration.service.conftest import counted_queries
