@@ -62,6 +62,7 @@ class View:
         self._wanted: set[Want] = set()
         self._loading: asyncio.Future[None] | None = None
         self._instances: dict[str, Model] = {}
+        self._numbers: dict[tuple[str, str], Mapping[str, int]] = {}
         self._made: dict[str, asyncio.Future[Any]] = {}
         self.targets = Targets(self)
 
@@ -242,10 +243,12 @@ class View:
         relation = self.cluster.spec.nodes[above.type].relations[node.relation]
         number = None
         place = (node.parent or "", relation.name)
-        if relation.order_field and not self.snapshot.copy.missing(
-            Want(families=frozenset({place}))
-        ):
-            counted = self.numbers(place[0], relation).get(node.key)
+        if relation.order_field:
+            if place not in self._numbers and not self.snapshot.copy.missing(
+                Want(families=frozenset({place}))
+            ):
+                self._numbers[place] = self.numbers(place[0], relation)
+            counted = self._numbers.get(place, {}).get(node.key)
             number = None if counted is None else (relation.order_field, counted)
         return make_instance(
             self.cluster,
