@@ -63,6 +63,7 @@ class View:
         self._wanted: set[Want] = set()
         self._loading: asyncio.Future[None] | None = None
         self._instances: dict[str, Model] = {}
+        self._numbers: dict[tuple[str, str], Mapping[str, int]] = {}
         self._made: dict[str, asyncio.Future[Any]] = {}
         self.targets = Targets(self)
 
