@@ -75,16 +75,18 @@ def index_changes(deltas: Iterable[Delta], nodes: Iterable[Node]) -> tuple[list[
 
     for delta in deltas:
         match delta:
-            case Added(node=node) | Removed(node=node):
+            case Added(node=node):
                 mark(index_member(node.parent, node.relation, node.rank, node.key), comes=False)
+            case Removed(node=node):  # perhaps to come below another node, by another delta
+                mark(index_member(node.parent, node.relation, node.rank, node.key), comes=False)
+                mark(gone_member(node), comes=True)
             case Moved(parent=parent, relation=relation, key=key):
                 mark(index_member(parent, relation, delta.before, key), comes=False)
             case Updated() | Related():
                 pass
     for node in nodes:
-        is_there = not node.removed
         member = index_member(node.parent, node.relation, node.rank, node.key)
-        mark(member if is_there else gone_member(node), comes=True)
+        mark(gone_member(node) if node.removed else member, comes=True)
     leave = [member for member, comes in there.items() if not comes]
     return leave, [member for member, comes in there.items() if comes]
 

@@ -117,6 +117,21 @@ async def applied_to(
         return applied
 
 
+async def test_a_child_that_comes_below_another_node_is_there_alone(store: DraftStore) -> None:
+    """As a rebase has it where others gave a row another parent: removed and added, one key."""
+    nodes = {node.key: node for node in band_nodes(3)}
+    draft = await store.create(new_draft(), nodes.values())
+    moved = replace(nodes["jobs:0"], parent="members:1", rank="b0000001", version=1)
+    deltas = (Removed(node=nodes["jobs:0"]), Added(node=moved))
+    applied = Applied(deltas=deltas, changes=(0, 0), nodes={moved.key: moved}, tail=0)
+    assert isinstance(await put(store, draft, applied), Accepted)
+    places = [(f"members:{i}", "jobs") for i in range(3)]
+    found = await read(store, draft, Want(families=frozenset(places)))
+    keys = [[key for _, key in found.relations[place]] for place in places]
+    assert keys == [[], ["jobs:1", "jobs:0"], ["jobs:2"]]
+    assert found.nodes == {**{k: nodes[k] for k in ("jobs:1", "jobs:2")}, moved.key: moved}
+
+
 async def test_no_pack_is_written_again(store: DraftStore, client: Redis, keys: Keys) -> None:
     """An edit writes the nodes that it touches, and nothing else of the draft's nodes."""
     draft = await store.create(new_draft(), band_nodes(100))
