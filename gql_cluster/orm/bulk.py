@@ -40,7 +40,8 @@ def insert(instances: Sequence[Any]) -> bool:
     Raises what the database raises, and then has inserted nothing.
     """
     model: type[Model] = type(instances[0])
-    if not is_plain(model):
+    listening = followers(model)
+    if listening is None or pre_save.has_listeners(model) or not _is_djangos(model):
         return False
     databases = {router.db_for_write(model, instance=each) for each in instances}
     if len(databases) > 1 or any(not _SAVING.isdisjoint(each.__dict__) for each in instances):
@@ -51,15 +52,9 @@ def insert(instances: Sequence[Any]) -> bool:
         return False
     with transaction.atomic(using=using):
         model._base_manager.using(using).bulk_create(instances)
-    for follower in followers(model) or ():
+    for follower in listening:
         follower.note(model, instances, using)
     return True
-
-
-def is_plain(model: type[Model]) -> bool:
-    """Tell whether Django's own code is all that runs when an instance is saved, as things are."""
-    is_heard = followers(model) is None or pre_save.has_listeners(model)
-    return not is_heard and _is_djangos(model)
 
 
 def _is_djangos(model: type[Model]) -> bool:
@@ -70,11 +65,11 @@ def _is_djangos(model: type[Model]) -> bool:
         and model.save in _SAVES
         and all(getattr(model, name) is part for name, part in _DJANGOS.items())
         and type(model._base_manager) is Manager
-        and all(_is_kept(field) for field in meta.concrete_fields)
+        and all(_is_plain(field) for field in meta.concrete_fields)
     )
 
 
-def _is_kept(field: Field[object, object]) -> bool:
+def _is_plain(field: Field[object, object]) -> bool:
     """Tell whether a field's column holds what the instance does, before it is saved and after."""
     return type(field).pre_save in _PRE_SAVES and not (field.generated or field.has_db_default())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from django.db import router, transaction
-from django.db.models import Manager, Model, QuerySet
+from django.db.models import Model, QuerySet
 from modelcluster.utils import sort_by_fields
 
 from gql_cluster.domain.batch import Batch, nodes_of
@@ -49,15 +49,6 @@ def load_batches(cluster: Cluster, pk: Json) -> tuple[Node, list[Batch]] | None:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return _Loader(cluster, using, pk).whole()
-
-
-def is_read_plainly(model: type[Model]) -> bool:
-    """Tell whether all of a model's rows are read, in the order of columns of theirs."""
-    names = {"pk", *(field.name for field in model._meta.concrete_fields)}
-    ordering = model._meta.ordering or ()
-    return type(model._default_manager) is Manager and all(
-        isinstance(each, str) and each.lstrip("-") in names for each in ordering
-    )
 
 
 def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:

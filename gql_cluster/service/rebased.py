@@ -20,7 +20,6 @@ from gql_cluster.domain.tree import Siblings
 from gql_cluster.orm.commit import DryRun, dry_run
 from gql_cluster.orm.load import load, parse_pk
 from gql_cluster.service.read import ROOT, touched_nodes
-from gql_cluster.service.settled import written_alone
 from gql_cluster.service.view import BaseNodes, View
 from gql_cluster.store.results import Settled
 
@@ -89,14 +88,10 @@ async def after_commit(engine: Engine, draft_id: str, receipt: Receipt) -> tuple
     """
     copy = await engine.any_copy(draft_id, ROOT)
     view = engine.view(copy)
-    pk = parse_pk(view.cluster.model, receipt.root_pk)
-    stamp = await engine.stamp(view.cluster, pk)
-    if not receipt.is_merged and (alone := await written_alone(engine, view, stamp)) is not None:
-        deltas, nodes = alone
-        now = Rebased(deltas=tuple(deltas), theirs=(), nodes=nodes, base={}, conflicts=())
-        return now, Settled(pk=pk, stamp=stamp, nodes=list(nodes.values()))
     before = await _all_nodes(view, await touched_nodes(engine, view))
     named = {key: replace(before[key], pk=pk) for key, pk in receipt.keys.items() if key in before}
+    pk = parse_pk(view.cluster.model, receipt.root_pk)
+    stamp = await engine.stamp(view.cluster, pk)
     saved = await sync_to_async(load)(view.cluster, pk)
     await _add_returned(view, before, saved or ())
     # Where it is deleted by now, the draft stays as it was: the next commit tells.

@@ -25,6 +25,8 @@ from tests.e2e import operations
 
 # Keys and numbers are of the same length, whatever the size.
 FEW, MANY = (10_001, 10), (10_002, 1000)
+A_DIGIT = 8
+"""Bytes by which two sizes may differ: how many packs there are is in the header, say."""
 INSTRUMENTS = ("bass", "drums")
 
 EDIT = """
@@ -235,5 +237,8 @@ async def test_an_edit_sends_and_takes_as_many_bytes(
         reply = await editor.edit(draft, band, 1961)
         stats: Any = redis_client.info("stats")
         moved.append((stats["total_net_input_bytes"], stats["total_net_output_bytes"], reply))
-    assert moved[0] == moved[1]
-    assert moved[0][0] < 5000
+    (sent, taken, reply), (sent_of_many, taken_of_many, reply_of_many) = moved
+    assert reply == reply_of_many
+    assert abs(sent - sent_of_many) <= A_DIGIT
+    assert abs(taken - taken_of_many) <= A_DIGIT
+    assert sent < 5000
