@@ -57,13 +57,14 @@ def _in_process(bench: Bench, lines: int) -> dict[str, float]:
     pk = make_order(lines)
     (key,) = line_keys(pk, 1)
 
+    async def committed(number: int) -> float:
+        draft = await open_draft(pk)
+        await edit_line(draft, key, str(number))
+        return await timed(lambda: commit_draft("Order", draft))
+
     async def drive() -> dict[str, float]:
         opened = [await timed(lambda: open_draft(pk)) for _ in range(4)]
-        draft = await open_draft(pk)
-        commits = []
-        for number in range(6):
-            await edit_line(draft, key, str(number))
-            commits.append(await timed(lambda: commit_draft("Order", draft, keep_open=True)))
+        commits = [await committed(number) for number in range(6)]
         costs = {
             "opening a draft": median(opened[1:]) * 1e3,
             "commit of one change": median(commits[1:]) * 1e3,
