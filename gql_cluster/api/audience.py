@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from graphql import ExecutionResult, Node, OperationDefinitionNode, VariableNode, Visitor, visit
+from django.utils.functional import LazyObject, empty
+from graphql import (
+    ExecutionResult,
+    GraphQLSchema,
+    Node,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql_cluster.api.events import DraftEvent
@@ -27,10 +35,8 @@ Result: TypeAlias = ExecutionResult | asyncio.Future[ExecutionResult]
 
 _SECONDS = 1.0
 """How long a result holds: what it shows of the database may change without an event."""
-_KEPT = 16
-"""Results that an audience keeps, as its slower ones ask for them later."""
-# Each handshake has its own.
-_OF_THE_HANDSHAKE = b"sec-websocket-"
+# Each handshake has its own, and they say nothing of who asks.
+_OF_THE_HANDSHAKE = {b"sec-websocket-key", b"sec-websocket-extensions", b"sec-websocket-version"}
 
 
 class SharedData(dict[str, Any]):
@@ -44,7 +50,8 @@ class Audience:
     """What its results are told by. It lives as long as somebody listens."""
 
     operation: OperationDefinitionNode
-    results: OrderedDict[Hashable, tuple[float, Draft, Result]]
+    schema: GraphQLSchema
+    results: dict[Hashable, tuple[float, Draft, Result]] = field(default_factory=dict)
 
 
 _audiences: WeakValueDictionary[Hashable, Audience] = WeakValueDictionary()
@@ -108,10 +115,15 @@ class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
         values: Mapping[str, Any] = self.variable_values.coerced
         used = sorted(self._variables() & values.keys())
         operation = self.operation
-        key = (id(operation), viewer, tuple((name, repr(values[name])) for name in used))
+        key = (
+            id(self.schema),
+            id(operation),
+            viewer,
+            tuple((name, repr(values[name])) for name in used),
+        )
         found = _audiences.get(key)
         if found is None:
-            found = _audiences[key] = Audience(operation, OrderedDict())
+            found = _audiences[key] = Audience(operation, self.schema)
         return found
 
     def _variables(self) -> set[str]:
@@ -195,11 +207,16 @@ def _keep(audience: Audience, key: Hashable, told: DraftEvent, result: Any) -> E
 
 
 def _put(audience: Audience, key: Hashable, told: DraftEvent, result: Result) -> None:
-    # With the header, so that no other gets its id meanwhile.
-    audience.results[key] = (_now(), told.event.view.draft, result)
-    audience.results.move_to_end(key)
-    while len(audience.results) > _KEPT:
-        audience.results.popitem(last=False)
+    """Keep a result for as long as it holds, with the header, so that no other gets its id."""
+    began = audience.results.get(key)
+    time = began[0] if began is not None else _now()  # of its begin, where it took a while
+    kept = audience.results[key] = (time, told.event.view.draft, result)
+    asyncio.get_running_loop().call_later(_SECONDS, _drop, audience, key, kept)
+
+
+def _drop(audience: Audience, key: Hashable, kept: object) -> None:
+    if audience.results.get(key) is kept:
+        del audience.results[key]
 
 
 def _now() -> float:
@@ -221,17 +238,36 @@ def viewer_of(context: object) -> Hashable:
     headers = tuple(
         (name, value)
         for name, value in scope.get("headers", ())
-        if not name.lower().startswith(_OF_THE_HANDSHAKE)
+        if name.lower() not in _OF_THE_HANDSHAKE
     )
-    user = scope.get("user")
     sent: Callable[[object], str] = partial(json.dumps, sort_keys=True)
     return (
         caller.session,
-        type(user),
-        getattr(user, "pk", None),
+        _user_of(scope),
+        _session_of(scope),
         headers,
         (scope.get("client") or (None,))[0],
         scope.get("path"),
         scope.get("query_string"),
         sent(context.get("connection_params")),
     )
+
+
+def _user_of(scope: Mapping[str, Any]) -> Hashable:
+    """Return what a socket knows of its user, as it was when that was looked up."""
+    user = _unwrapped(scope.get("user"))
+    if user is empty:  # nobody has looked as yet: it may be anybody
+        return id(scope)
+    columns = getattr(getattr(user, "_meta", None), "concrete_fields", ())
+    known = {} if user is None else vars(user)
+    return type(user), repr([known.get(column.attname) for column in columns])
+
+
+def _session_of(scope: Mapping[str, Any]) -> str:
+    """Return what a socket has read of Django's session."""
+    session = _unwrapped(scope.get("session"))
+    return repr(vars(session).get("_session_cache")) if session is not None else ""
+
+
+def _unwrapped(value: Any) -> Any:
+    return vars(value).get("_wrapped", value) if isinstance(value, LazyObject) else value

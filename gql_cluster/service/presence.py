@@ -57,6 +57,7 @@ class Presence:
         """The editors as they were at the last call; None before the first."""
         self._here: dict[Watcher, asyncio.Event] = {}
         self._left: set[Watcher] = set()
+        self._known: set[Watcher] = set()
         self._due = asyncio.Event()
         self._over = asyncio.Event()
 
@@ -101,7 +102,7 @@ class Presence:
 
     async def _call(self) -> None:
         told, left = list(self._here.items()), list(self._left)
-        is_news = any(not entered.is_set() for _, entered in told)
+        here = {watcher for watcher, _ in told}
         try:
             present = await self._store.beat(self._draft_id, [each for each, _ in told], left)
         except ClusterError:
@@ -113,6 +114,8 @@ class Presence:
             for _, entered in told:
                 entered.set()
         self._left.difference_update(left)
+        is_news = not here <= self._known
+        self._known = here
         if is_news:
             self._came()
         if present.editors != self.editors:

@@ -42,8 +42,10 @@ def _made(view: View, parent: str, relation: RelationSpec, earlier: _Made | None
     nodes, numbers = view.children(parent, relation.name), view.numbers(parent, relation)
     before, numbered = earlier or ((), {})
 
+    if view.snapshot.version == view.snapshot.copy.version:  # an earlier one's are not kept
+        view.snapshot.copy.size += BYTES * (len(nodes) - len(before))
+
     def make(node: Node) -> Record:
-        view.snapshot.copy.size += BYTES
         return Record(node, columns(node.type), relation.order_field, numbers.get(node.key))
 
     if numbers == numbered and len(before) == len(nodes):

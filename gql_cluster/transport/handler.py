@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from weakref import ReferenceType
@@ -95,7 +96,8 @@ class Handler(ASGIHandler):
 
     async def _respond(self, request: HttpRequest, send: Any) -> HttpResponseBase:
         response: HttpResponseBase = await self.run_get_response(request)
-        await self.send_response(response, send)
+        with suppress(asyncio.CancelledError):  # the client is gone; the response is closed as ever
+            await self.send_response(response, send)
         return response
 
 
@@ -127,7 +129,8 @@ async def _call(middleware: Any, request: HttpRequest) -> HttpResponseBase:
 
 
 def _is_to_be_saved(request: HttpRequest) -> bool:
-    return bool(settings.SESSION_SAVE_EVERY_REQUEST or request.session.modified)
+    session = getattr(request, "session", None)  # a view may have thrown it away
+    return bool(settings.SESSION_SAVE_EVERY_REQUEST or getattr(session, "modified", False))
 
 
 def _view_hook(hook: Any) -> Any:
@@ -161,7 +164,14 @@ def _has_thread() -> bool:
 
 
 async def _close(response: HttpResponseBase) -> None:
-    if _has_thread() or _has_others(signals.request_finished):
+    # One closer is the request's own. What else is to be closed may ask the database for it.
+    has_more = len(vars(response)["_resource_closers"]) > 1
+    if (
+        has_more
+        or type(response).close is not HttpResponseBase.close
+        or _has_thread()
+        or _has_others(signals.request_finished)
+    ):
         await sync_to_async(response.close)()
     else:
         response.close()

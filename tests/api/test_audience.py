@@ -9,19 +9,26 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import strawberry
 import strawberry_django
 from asgiref.testing import ApplicationCommunicator
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.sessions.backends.db import SessionStore
 from django.db.models import QuerySet
+from django.utils.functional import SimpleLazyObject
 from strawberry import auto
 from strawberry.extensions import SchemaExtension
 from strawberry.permission import BasePermission
 
 import gql_cluster
+from gql_cluster.api.audience import _audiences, viewer_of
 from gql_cluster.service import session
+from gql_cluster.service.engine import Caller
 from gql_cluster.transport.websocket import websocket_application
 from schema.bands import models
 from tests.api.schema_kit import Client
@@ -362,6 +369,60 @@ async def settled(one: Socket) -> None:
     await one.send(type="ping")
     while (await one.receive())["type"] != "pong":
         pass
+
+
+async def test_results_are_kept_for_a_second_and_no_longer(desk: Desk, owner: str) -> None:
+    """An idle watcher holds nothing of what it was told."""
+    before = {*_audiences.values()}
+    async with socket(owner) as one:
+        await one.watch(watching("lookedAt key"), draft=desk.draft)  # an audience of its own
+        await one.event("DraftSnapshot")
+        for number in range(3):
+            await desk.edit(f"Name {number}")
+            await one.event("DraftEdited")
+        audiences = {*_audiences.values()} - before
+        assert [len(each.results) > 0 for each in audiences] == [True]
+        async with asyncio.timeout(20):
+            while any(each.results for each in audiences):  # noqa: ASYNC110 - a timer tells nobody
+                await asyncio.sleep(0.05)
+
+
+def context(user: object = None, session: object = None, **headers: str) -> Any:
+    """Return the context of a WebSocket."""
+    scope = {
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "user": user,
+        "session": session,
+    }
+    return {"caller": Caller(session="owner"), "request": SimpleNamespace(scope=scope)}
+
+
+def test_a_viewer_is_all_that_a_resolver_can_see_of_it() -> None:
+    """Also what a token in the protocol's header says, and what is known of user and session."""
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    staff, other = (User(pk=1, is_staff=is_staff, date_joined=since) for is_staff in (True, False))
+    read, unread = SessionStore(), SessionStore("another")
+    read["tenant"] = 1
+    contexts = [
+        context(),
+        context(**{"sec-websocket-protocol": "graphql-transport-ws, bearer.a"}),
+        context(**{"sec-websocket-protocol": "graphql-transport-ws, bearer.b"}),
+        context(user=staff),
+        context(user=other),
+        context(user=AnonymousUser()),
+        context(user=SimpleLazyObject(lambda: staff)),
+        context(user=SimpleLazyObject(lambda: staff)),
+        context(session=read),
+    ]
+    assert len({viewer_of(each) for each in contexts}) == len(contexts)
+    alike = [
+        context(user=User(pk=1, is_staff=True, date_joined=since), **{"sec-websocket-key": "a"}),
+        context(user=staff, **{"sec-websocket-key": "b"}),
+        context(user=staff),
+    ]
+    assert len({viewer_of(each) for each in alike}) == 1
+    assert viewer_of(context(session=unread)) == viewer_of(context(session=SessionStore()))
+    assert viewer_of({}) is None
 
 
 class Stamped(SchemaExtension):

@@ -12,8 +12,10 @@ import strawberry
 from django.db.models import QuerySet
 from django.db.models.signals import post_init
 from strawberry import auto
+from strawberry.relay.utils import from_base64
 
 import gql_cluster
+from gql_cluster.domain.tree import Want
 from schema.bands import models
 from schema.bands.models import Band, BandMember
 from tests.api.samples_kit import schema_of
@@ -96,6 +98,27 @@ async def test_a_page_of_a_connection_makes_the_instances_of_that_page(client: C
     assert found["pageInfo"]["hasNextPage"]
     assert len(found["edges"]) == 4
     assert len(instances) == 5
+
+
+async def test_what_is_kept_of_a_list_does_not_grow_with_its_changes(client: Client) -> None:
+    """A move gives nearly all of them other numbers: the records are others, and as many."""
+    draft = await client.open(pk=await make_long(300))
+    copies = client.schema.engine.parts.cache
+    keys = [each["key"] for each in (await members(client, draft))]
+    copy = await copies.get(from_base64(draft)[1], Want(), fresh=False)
+    assert copy is not None
+    sizes = []
+    for _ in range(6):
+        await client.data(asked(PAGES), id=draft)
+        sizes.append(copy.size)
+        await client.edit(draft, {"members": {"move": {"key": keys.pop(), "to": "FIRST"}}})
+    assert sizes[-1] - sizes[0] < 5 * 1000  # the log's entries
+
+
+async def members(client: Client, draft: str) -> Any:
+    """Return the keys of a draft's members."""
+    data = await client.data(asked("members { key }"), id=draft)
+    return data["draft"]["cluster"]["members"]
 
 
 HOWS = ["ASC", "DESC", "ASC_NULLS_FIRST", "ASC_NULLS_LAST", "DESC_NULLS_FIRST", "DESC_NULLS_LAST"]

@@ -16,7 +16,7 @@ from django.contrib.sessions.models import Session
 from django.core.signals import request_finished, request_started
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -34,8 +34,7 @@ MIDDLEWARE = [
 ]
 seen: list[str] = []
 held: list[BaseDatabaseWrapper] = []
-asked = asyncio.Event()
-gone = asyncio.Event()
+happened: dict[str, asyncio.Event] = {}
 
 
 @csrf_exempt
@@ -80,15 +79,40 @@ async def query(request: HttpRequest) -> HttpResponse:
 async def wait(request: HttpRequest) -> HttpResponse:
     """Take for ever."""
     del request
-    asked.set()
+    happened["asked"].set()
     try:
         await asyncio.Event().wait()
     finally:
-        gone.set()
+        happened["gone"].set()
     raise AssertionError
 
 
-VIEWS: tuple[Any, ...] = (plain, guarded, remember, recall, query, wait)
+@csrf_exempt
+async def pour(request: HttpRequest) -> StreamingHttpResponse:
+    """Answer without an end."""
+    del request
+
+    async def drops() -> AsyncIterator[bytes]:
+        while True:
+            yield b"drop"
+            happened["asked"].set()
+            await asyncio.sleep(0.01)
+
+    response = StreamingHttpResponse(drops())
+    vars(response)["_resource_closers"].append(lambda: seen.append("closed"))
+    return response
+
+
+async def closing(request: HttpRequest) -> HttpResponse:
+    """Have something to close that asks the database."""
+    del request
+    response = HttpResponse("open")
+    count = Session.objects.count
+    vars(response)["_resource_closers"].append(lambda: seen.append(f"closed {count()}"))
+    return response
+
+
+VIEWS: tuple[Any, ...] = (plain, guarded, remember, recall, query, wait, pour, closing)
 urlpatterns = [path(view.__name__, view) for view in VIEWS]
 
 
@@ -136,6 +160,7 @@ def _settings(settings: LazySettings) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
     seen.clear()
     held.clear()
+    happened.update(asked=asyncio.Event(), gone=asyncio.Event())
 
 
 @asynccontextmanager
@@ -249,8 +274,30 @@ async def test_receivers_of_the_project_hear_of_each_request() -> None:
     assert seen == ["begins", "ends"]
 
 
+@pytest.mark.django_db(transaction=True)
+async def test_what_a_response_closes_may_ask_the_database() -> None:
+    """It is closed in a thread then, as ever."""
+    async with client() as http:
+        assert (await http.get("/closing")).text == "open"
+    assert seen == ["closed 0"]
+
+
+async def test_a_response_whose_client_is_gone_is_closed() -> None:
+    """Files that it reads from, and what else it holds."""
+    sent = await left("/pour")
+    assert sent[1]["body"] == b"drop"
+    assert seen == ["closed"]
+
+
 async def test_a_view_whose_client_is_gone_is_cancelled() -> None:
     """It is told so where it waits, and the handler returns."""
+    assert await left("/wait") == []
+    async with asyncio.timeout(20):
+        await happened["gone"].wait()
+
+
+async def left(where: str) -> list[Any]:
+    """Ask, and go away when the view says so; return what was sent until then."""
     leave = asyncio.Event()
     sent: list[Any] = []
     messages = iter([{"type": "http.request", "body": b"", "more_body": False}])
@@ -267,14 +314,13 @@ async def test_a_view_whose_client_is_gone_is_cancelled() -> None:
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/wait",
+        "path": where,
         "query_string": b"",
         "headers": [(b"host", b"testserver")],
     }
     async with asyncio.timeout(20):
         serving = asyncio.create_task(Handler()(scope, receive, send))
-        await asked.wait()
+        await happened["asked"].wait()
         leave.set()
         await serving
-        await gone.wait()
-    assert sent == []
+    return sent

@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 from redis import Redis
 
 from gql_cluster.domain.draft import Cause
-from gql_cluster.domain.error import NotFoundError
+from gql_cluster.domain.error import NotFoundError, StoreUnavailableError
 from gql_cluster.service.commit import commit
 from gql_cluster.service.discard import discard
 from gql_cluster.service.engine import Engine
@@ -244,23 +244,29 @@ async def test_where_nobody_watches_no_wake_up_is_sent(
     assert noting.sent == 1
 
 
+@pytest.mark.parametrize("fails", [False, True])
 async def test_what_was_edited_while_a_watcher_came_is_told(
-    engine: Engine, make_engine: MakeEngine
+    engine: Engine, make_engine: MakeEngine, *, fails: bool
 ) -> None:
-    """Before the store knows of the watcher an edit wakes nobody: it is looked at once more."""
+    """Before the store knows of the watcher an edit wakes nobody: it is looked at once more.
+
+    So it is where the store was away when the watcher came.
+    """
     view = await beatles(engine)
-    there = make_engine(POLL_INTERVAL=SELDOM)
+    there = make_engine(POLL_INTERVAL=SELDOM, PRESENCE_BEAT=0.5)
     store = there.parts.presence
     plain = store.beat
+    steps = iter(("fail", "wait") if fails else ("wait",))
 
     async def beat(*args: Any, **kwargs: Any) -> Present:
-        if not is_late:
-            is_late.append(True)
-            await asyncio.sleep(0.5)  # its group is joined long since, and what was then is seen
-            await rename(engine, view, "Meanwhile")
+        match next(steps, None):
+            case "fail":
+                raise StoreUnavailableError.of("Away.")
+            case "wait":
+                await asyncio.sleep(0.5)  # its group is joined long since, what was then is seen
+                await rename(engine, view, "Meanwhile")
         return await plain(*args, **kwargs)
 
-    is_late: list[bool] = []
     store.beat = beat  # type: ignore[method-assign]
     async with aclosing(numbered(watch(there, ANN, view.draft.id, after=0))) as events:
         assert versions(await take(events, 1)) == [1]
