@@ -10,6 +10,7 @@
 | DATABASE_POOL_SIZE   | 20                       | PostgreSQL connections a worker; 0: no pool    |
 | REDIS_URL            | redis://127.0.0.1:6379/0 | drafts and wake-ups                            |
 | GQL_CLUSTER          | {}                       | the engine's settings, as JSON                 |
+| ANONYMOUS_EDITING    | DEBUG                    | anybody may edit and commit, not only users    |
 | LOG_LEVEL            | INFO                     | what is logged, to stderr                      |
 | RUN_DIR              | .run                     | where `make run` keeps its data                |
 
@@ -130,7 +131,8 @@ DATABASES = {
 }
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-GQL_CLUSTER = {"REDIS_URL": REDIS_URL} | env.json("GQL_CLUSTER", default={})
+ANONYMOUS_EDITING = env.bool("ANONYMOUS_EDITING", default=DEBUG)
+GQL_CLUSTER = {"REDIS_URL": REDIS_URL, "ANONYMOUS_EDITING": ANONYMOUS_EDITING} | env.json("GQL_CLUSTER", default={})
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

@@ -6,14 +6,18 @@ from collections.abc import Mapping
 
 import strawberry
 
-from gql_cluster.service.engine import Caller
+from gql_cluster.service.caller import Caller
 
 _NOBODY = Caller(session=None)
 
 
 def caller_of(info: strawberry.Info) -> Caller:
     """Return who asks: the context's `caller`, as an item or an attribute; else nobody."""
-    context: object = info.context
+    return caller_in(info.context)
+
+
+def caller_in(context: object) -> Caller:
+    """Return who asks, as a context says."""
     if isinstance(context, Mapping):
         caller = context.get("caller")
     else:

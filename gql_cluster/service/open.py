@@ -25,7 +25,8 @@ from gql_cluster.service.read import ROOT, get_draft
 if TYPE_CHECKING:
     from gql_cluster.domain.editor import Applied
     from gql_cluster.orm.describe import Cluster
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 
@@ -37,8 +38,9 @@ async def open_saved(
     With `resume` the session's own open draft of it is returned where there is one; of
     several requests at once all get the same. Raises `NotFoundError`.
     """
-    session = caller.required_session()
     parsed = parse_pk(cluster.model, pk)
+    await engine.require_open(caller, cluster, parsed)
+    session = caller.required_session()
     root = root_name(cluster, parsed)
     if resume and (view := await _resumed(engine, caller, root)) is not None:
         return view
@@ -62,7 +64,7 @@ async def open_saved(
 
 async def open_new(engine: Engine, caller: Caller, cluster: Cluster, new: NewNode) -> View:
     """Open a draft of a cluster that is not saved yet, with all that is given below its root."""
-    caller.required_session()
+    await engine.require_open(caller, cluster)
     made = _made(engine, cluster, new)
     await check_references(cluster, made, made.nodes.get)
     return await _keep_made(engine, caller, cluster, made)
@@ -99,7 +101,7 @@ async def open_copy(  # noqa: PLR0913 - one request, said whole
 
     `exclude` leads by relations to what is left out of it. Raises `NotFoundError`.
     """
-    caller.required_session()
+    await engine.require_open(caller, cluster)
     tail = 0
     if draft_id is not None:
         copy = await engine.copy(caller, draft_id, ROOT, fresh=True, cluster=cluster.name)

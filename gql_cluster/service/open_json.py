@@ -24,7 +24,8 @@ from gql_cluster.service.stage import Request, Work, stage
 if TYPE_CHECKING:
     from gql_cluster.domain.editor import Applied
     from gql_cluster.orm.describe import Cluster
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 
@@ -37,8 +38,8 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
     are removed from it, those without are added. The database is read in batches. Raises
     `InvalidChangeError` with all that does not resolve; then nothing is opened.
     """
-    caller.required_session()
     pk = root_pk(cluster, data)
+    await engine.require_open(caller, cluster, pk)
     stamp, found = 0, None
     if pk is not None:
         stamp = await engine.stamp(cluster, pk)

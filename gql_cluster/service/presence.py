@@ -17,7 +17,8 @@ from gql_cluster.service.news import News, happens
 from gql_cluster.store.presence import Editor, PresenceStore, Watcher
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
 
 logger = logging.getLogger(__name__)
 

@@ -3,36 +3,86 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import SESSION_KEY
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils.crypto import salted_hmac
 
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
-from gql_cluster.service.engine import Caller
-from gql_cluster.service.session import session_of
+from gql_cluster.service.caller import Caller, Identity
+from gql_cluster.service.session import read_token
+from gql_cluster.transport.identity import (
+    ByCookie,
+    ByToken,
+    Found,
+    anonymous,
+    lazily,
+    user_named,
+)
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
+    from django.http import HttpRequest
+
+    from gql_cluster.transport.identity import Scope
 
 # Kept in Django's session, and not its key: it outlives a login, and others may see it.
 _NAME = "gql_cluster.session"
 _LENGTH = 24
 
 
-async def caller_of(authorization: str | None, session: SessionBase | None) -> Caller:
-    """Return who calls; a token goes before a cookie.
+async def caller_by_http(request: HttpRequest) -> Caller:
+    """Return who calls; a token goes before a cookie, also for `request.user`.
 
     A browser that has a Django session gets an editing session in it, once. Raises
     `UnauthenticatedError` for an `Authorization` that is not a valid token, and
     `DatabaseUnavailableError`.
     """
+    authorization = request.headers.get("Authorization")
     if authorization:
-        return Caller(session=session_of(_bearer(authorization)))
+        token = _bearer(authorization)
+        named = read_token(token)
+        find = (lambda: None) if named.user is None else partial(user_named, named)
+        request.user = lazily(find)
+        return Caller(session=named.session, identity=ByToken(token))
+    identity = Found(lambda: request.user) if hasattr(request, "user") else None
+    session = getattr(request, "session", None)
+    return Caller(session=await _session_in(session), identity=identity)
+
+
+async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
+    """Return who calls by a WebSocket: the token of `connection_init`, else the cookie.
+
+    The scope's `user` is what is known of the user, brought up to date with each operation and
+    each event. Raises as `caller_by_http` does.
+    """
+    authorization = token_in(parameters)
+    if authorization:
+        token = _bearer(authorization)
+        caller = Caller(session=read_token(token).session, identity=ByToken(token, scope))
+        await caller.user()
+        return caller
+    session = scope.get("session")
+    editing = await _session_in(session)
+    identity: Identity | None = None
+    if session is not None and editing is not None and SESSION_KEY in session:
+        identity = ByCookie(session.session_key, scope)
+    elif "user" in scope:  # by middleware of the project's own
+        identity = Found(lambda: scope["user"])
+    else:
+        scope["user"] = anonymous()
+    caller = Caller(session=editing, identity=identity)
+    await caller.user()
+    return caller
+
+
+async def _session_in(session: SessionBase | None) -> str | None:
     if session is None or session.session_key is None:
-        return Caller(session=None)
-    return Caller(session=await browser_session(session))
+        return None
+    return await browser_session(session)
 
 
 async def browser_session(session: SessionBase) -> str:

@@ -15,10 +15,10 @@ from django.views.decorators.csrf import csrf_exempt
 from strawberry.django.views import AsyncGraphQLView
 
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
-from gql_cluster.transport.caller import browser_session, caller_of
+from gql_cluster.transport.caller import browser_session, caller_by_http
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller
+    from gql_cluster.service.caller import Caller
 
 
 @dataclass(slots=True)
@@ -42,11 +42,8 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
 
     async def get_context(self, request: HttpRequest, response: Any) -> HttpContext:
         """Tell who calls."""
-        authorization = request.headers.get("Authorization")
-        session = getattr(request, "session", None)
-        return HttpContext(
-            request=request, response=response, caller=await caller_of(authorization, session)
-        )
+        caller = await caller_by_http(request)
+        return HttpContext(request=request, response=response, caller=caller)
 
     def parse_json(self, data: str | bytes) -> Any:
         """Parse a body; a scalar is refused here, where Strawberry would stumble over it."""

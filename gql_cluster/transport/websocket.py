@@ -21,7 +21,7 @@ from strawberry.http.exceptions import WebSocketDisconnected
 
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport import connections
-from gql_cluster.transport.caller import caller_of, token_in
+from gql_cluster.transport.caller import caller_by_socket
 from gql_cluster.transport.encoding import encode
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
 
     async def on_ws_connect(self, context: dict[str, Any]) -> Any:
         """Take the token of `connection_init`, or else the cookie of the handshake."""
-        authorization = token_in(context.get("connection_params"))
         try:
-            context["caller"] = await caller_of(authorization, self.scope.get("session"))
+            scope: Any = self.scope
+            context["caller"] = await caller_by_socket(scope, context.get("connection_params"))
         except UnauthenticatedError as exc:
             raise ConnectionRejectionError({"code": exc.code.value, "message": str(exc)}) from exc
         except DatabaseUnavailableError as exc:

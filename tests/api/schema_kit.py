@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gql_cluster.service.engine import Caller
+from gql_cluster.service.caller import Caller
 from schema.bands.models import Band, Genre
 
 if TYPE_CHECKING:

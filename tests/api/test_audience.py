@@ -28,7 +28,7 @@ from strawberry.permission import BasePermission
 import gql_cluster
 from gql_cluster.api.audience import _audiences, viewer_of
 from gql_cluster.service import session
-from gql_cluster.service.engine import Caller
+from gql_cluster.service.caller import Caller
 from gql_cluster.transport.websocket import websocket_application
 from schema.bands import models
 from tests.api.schema_kit import Client
