@@ -52,12 +52,17 @@ async def share(engine: Engine, caller: Caller, draft_id: str) -> Link:
 async def join(engine: Engine, caller: Caller, token: str) -> View:
     """Let the caller into the draft that a link is of, and put that on its list.
 
-    Raises `NotFoundError` where the link is not good, or not any more, and
-    `LimitExceededError` where `MAX_MEMBERS` have joined.
+    Raises `NotFoundError` where the link is not good, or not any more,
+    `LimitExceededError` where `MAX_MEMBERS` have joined, and what the policy's answer comes to.
     """
     session = caller.required_session()
     draft_id, nonce = _read(token, engine.parts.settings.SHARE_AGE)
     most = engine.parts.settings.MAX_MEMBERS
+    try:
+        copy = await engine.any_copy(draft_id, ROOT)
+    except NotFoundError as exc:
+        raise _invalid() from exc
+    await engine.require_see(caller, copy.draft)  # before it is let in
     joining = await engine.parts.sharing.join(draft_id, session, nonce, most=most)
     match joining:
         case Joining.JOINED:
