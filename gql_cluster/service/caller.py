@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gql_cluster.domain.error import UnauthenticatedError
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
+    from django.db.models import Model
 
 
 class Identity(Protocol):
@@ -22,12 +24,26 @@ class Identity(Protocol):
         """
 
 
+class Sight(Protocol):
+    """Which saved rows a request may see, where the types it asks hide some."""
+
+    def hides(self, model: type[Model]) -> bool:
+        """Tell whether some rows of a model are hidden from somebody."""
+
+    async def visible(self, model: type[Model], pks: Collection[Any]) -> set[Any]:
+        """Return those of some primary keys whose rows are seen."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. Without a session nothing but saved objects can be seen."""
+    """Who asks. Without a session nothing but saved objects can be seen.
+
+    `sight` is None where nothing is hidden from anybody.
+    """
 
     session: str | None
     identity: Identity | None = None
+    sight: Sight | None = None
 
     def required_session(self) -> str:
         """Return the session; raises `UnauthenticatedError` where there is none."""

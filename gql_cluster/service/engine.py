@@ -23,6 +23,7 @@ from gql_cluster.service.caller import Caller
 from gql_cluster.service.hub import Hub
 from gql_cluster.service.news import root_named
 from gql_cluster.service.policy import Policy, Subject, require
+from gql_cluster.service.sight import can_see
 from gql_cluster.service.view import View
 from gql_cluster.store.cache import CopyCache
 from gql_cluster.store.client import make_client
@@ -142,8 +143,10 @@ class Engine:
 
     async def require_see(self, caller: Caller, draft: Draft) -> None:
         """Raise what the policy's answer comes to where it does not let a draft be seen."""
-        may_see = await self.parts.policy.may_see(caller, self.subject(draft))
-        await require(caller, allowed=may_see)
+        subject = self.subject(draft)
+        await require(caller, allowed=await self.parts.policy.may_see(caller, subject))
+        if subject.pk is not None and not await can_see(caller, subject.model, subject.pk):
+            raise NotFoundError.of("There is no such draft.")
 
     async def require_edit(self, caller: Caller, draft: Draft) -> None:
         """Raise what the policy's answer comes to where it does not let a draft be changed."""
@@ -159,6 +162,8 @@ class Engine:
         model = cluster.model
         subject = Subject(model=model, pk=None if pk is None else decode_pk(model, pk))
         await require(caller, allowed=await self.parts.policy.may_open(caller, subject))
+        if subject.pk is not None and not await can_see(caller, model, subject.pk):
+            raise NotFoundError.of(f"There is no {cluster.title} with the primary key {pk!r}.")
 
     async def any_copy(self, draft_id: str, want: Want) -> Copy:
         """Return a draft as it is now, whoever it belongs to: for what is done in its own name.

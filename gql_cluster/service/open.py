@@ -14,6 +14,7 @@ from gql_cluster.domain.change import NewNode
 from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.error import NotFoundError
 from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.load import load, load_batches, parse_pk
 from gql_cluster.orm.through import with_rows
 from gql_cluster.service.copied import Path, unsaved
@@ -21,6 +22,7 @@ from gql_cluster.service.edit import check_references
 from gql_cluster.service.engine import new_draft_id, new_key, root_name
 from gql_cluster.service.limits import check_bytes, check_new
 from gql_cluster.service.read import ROOT, get_draft
+from gql_cluster.service.sight import hidden
 
 if TYPE_CHECKING:
     from gql_cluster.domain.editor import Applied
@@ -99,7 +101,8 @@ async def open_copy(  # noqa: PLR0913 - one request, said whole
 ) -> View:
     """Open a draft of an unsaved copy: of a saved cluster, or of one of the caller's drafts.
 
-    `exclude` leads by relations to what is left out of it. Raises `NotFoundError`.
+    `exclude` leads by relations to what is left out of it; so is what the caller may not see, with
+    all below it. Raises `NotFoundError`.
     """
     await engine.require_open(caller, cluster)
     tail = 0
@@ -113,6 +116,10 @@ async def open_copy(  # noqa: PLR0913 - one request, said whole
         nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
     if not nodes:
         raise NotFoundError.of(f"There is no {cluster.title} to copy.")
+    gone = await hidden(caller, cluster, nodes)
+    if ROOT_KEY in gone:
+        raise NotFoundError.of(f"There is no {cluster.title} to copy.")
+    nodes = [node for node in nodes if node.key not in gone]
     nodes = await sync_to_async(with_rows)(cluster, nodes)
     return await create_draft(
         engine, caller, cluster, unsaved(cluster, nodes, exclude), pk=None, tail=tail
