@@ -38,7 +38,8 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
     cluster. Else its base is what is saved now, and what the JSON says otherwise is its first
     change set: saved children are found by primary key, those that are missing in a relation
     are removed from it, those without are added. What the caller may not see stays as it is. The
-    database is read in batches. Raises `InvalidChangeError` with all that does not resolve; then nothing is opened.
+    database is read in batches. Raises `InvalidChangeError` with all that does not resolve; then
+    nothing is opened.
     """
     pk = root_pk(cluster, data)
     await engine.require_open(caller, cluster, pk)
