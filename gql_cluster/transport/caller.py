@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
@@ -14,14 +13,7 @@ from django.utils.crypto import salted_hmac
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.service.caller import Caller, Identity
 from gql_cluster.service.session import read_token
-from gql_cluster.transport.identity import (
-    ByCookie,
-    ByToken,
-    Found,
-    anonymous,
-    lazily,
-    user_named,
-)
+from gql_cluster.transport.identity import ByCookie, ByToken, Found, anonymous
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
@@ -45,9 +37,10 @@ async def caller_by_http(request: HttpRequest) -> Caller:
     if authorization:
         token = _bearer(authorization)
         named = read_token(token)
-        find = (lambda: None) if named.user is None else partial(user_named, named)
-        request.user = lazily(find)
-        return Caller(session=named.session, identity=ByToken(token))
+        caller = Caller(session=named.session, identity=ByToken(token))
+        user = None if named.user is None else await caller.user()
+        request.user = anonymous() if user is None else user
+        return caller
     identity = Found(lambda: request.user) if hasattr(request, "user") else None
     session = getattr(request, "session", None)
     return Caller(session=await _session_in(session), identity=identity)

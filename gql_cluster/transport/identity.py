@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from importlib import import_module
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from django.conf import settings
 from django.contrib import auth
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http import HttpRequest
-from django.utils.functional import SimpleLazyObject
 
 from gql_cluster import conf
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
@@ -26,43 +25,61 @@ Scope = MutableMapping[str, Any]
 
 _MOST = 10_000
 # What was found of users, by what they have shown, the oldest first; each for `USER_TTL`.
-_known: dict[Hashable, tuple[float, Any]] = {}
+_known: dict[str, tuple[float, Any]] = {}
 
 
-class ByToken:
-    """Who holds a session token."""
+class _Kept:
+    """Who has shown something that is looked up again when the answer is `USER_TTL` old."""
 
-    def __init__(self, token: str, scope: Scope | None = None) -> None:
-        """Take a token that was good just now; `scope` is that of a socket, to be told."""
-        self._token = token
+    def __init__(self, shown: str, scope: Scope | None) -> None:
+        """Take what was shown; `scope` is that of a socket, whose resolvers find the user in it."""
+        self._shown = shown
         self._scope = scope
+        self._ttl = conf.load().USER_TTL
 
     async def user(self) -> AbstractBaseUser | None:
-        """Return the user who has started the session; raises `UnauthenticatedError`."""
-        named = read_token(self._token)
-        user = None
-        if named.user is not None:
-            user = await _looked_up(named, lambda: user_named(named))
-            if user is None:
-                raise UnauthenticatedError.of("The user of this session token is not valid.")
-        _tell(self._scope, user)
+        """Return the user; raises `UnauthenticatedError` where what was shown is good no more."""
+        known = _known.get(self._shown)
+        began = monotonic()
+        if known is None or began - known[0] >= self._ttl:
+            known = began, await self._look_up()
+            _known.pop(self._shown, None)
+            _known[self._shown] = known
+            while len(_known) > _MOST:
+                del _known[next(iter(_known))]
+        user: AbstractBaseUser | None = known[1]
+        if self._scope is not None:
+            _tell(self._scope, user)
+        return user
+
+    async def _look_up(self) -> AbstractBaseUser | None:
+        raise NotImplementedError
+
+
+class ByToken(_Kept):
+    """Who holds a session token: the user who has started the session, if one has."""
+
+    def __init__(self, token: str, scope: Scope | None = None) -> None:
+        """Take a token that was good just now."""
+        super().__init__(token, scope)
+
+    async def _look_up(self) -> AbstractBaseUser | None:
+        named = read_token(self._shown)
+        if named.user is None:
+            return None
+        user = await _found(lambda: _user_named(named))
+        if user is None:
+            raise UnauthenticatedError.of("The user of this session token is not valid.")
         return user
 
 
-class ByCookie:
-    """Who was logged in by a session cookie when the socket was opened."""
+class ByCookie(_Kept):
+    """Who was logged in by the session of a cookie when a socket was opened."""
 
-    def __init__(self, key: str, scope: Scope) -> None:
-        """Take the session's key, and the scope, to be told."""
-        self._key = key
-        self._scope = scope
-
-    async def user(self) -> AbstractBaseUser | None:
-        """Return the user; raises `UnauthenticatedError` behind a logout."""
-        user = await _looked_up(("cookie", self._key), lambda: _user_of_session(self._key))
+    async def _look_up(self) -> AbstractBaseUser | None:
+        user = await _found(lambda: _user_of_session(self._shown))
         if user is None:
             raise UnauthenticatedError.of("The session was logged out.")
-        _tell(self._scope, user)
         return user
 
 
@@ -78,18 +95,13 @@ class Found:
         return await _found(self._find)
 
 
-def user_named(named: Named) -> AbstractBaseUser | None:
+def _user_named(named: Named) -> AbstractBaseUser | None:
     """Return the user of a token, None where there is none or the password was changed."""
     for backend in auth.get_backends():
         user: AbstractBaseUser | None = backend.get_user(named.user)
         if user is not None:
             return user if named.is_of(user) else None
     return None
-
-
-def lazily(find: Callable[[], AbstractBaseUser | None]) -> Any:
-    """Return a user that is looked up when it is asked for, for `request.user`."""
-    return SimpleLazyObject(lambda: find() or anonymous())
 
 
 def anonymous() -> Any:
@@ -101,10 +113,12 @@ def anonymous() -> Any:
     return AnonymousUser()
 
 
-def _tell(scope: Scope | None, user: AbstractBaseUser | None) -> None:
+def _tell(scope: Scope, user: AbstractBaseUser | None) -> None:
     """Let resolvers see the user as it is now, where Strawberry-Django looks for it."""
-    if scope is not None:
-        scope["user"] = anonymous() if user is None else user
+    if user is not None:
+        scope["user"] = user
+    elif "user" not in scope:
+        scope["user"] = anonymous()
 
 
 def _user_of_session(key: str) -> AbstractBaseUser | None:
@@ -113,22 +127,6 @@ def _user_of_session(key: str) -> AbstractBaseUser | None:
     if auth.SESSION_KEY not in request.session:
         return None
     return _real(auth.get_user(request))
-
-
-async def _looked_up(
-    key: Hashable, find: Callable[[], AbstractBaseUser | None]
-) -> AbstractBaseUser | None:
-    known = _known.get(key)
-    if known is not None and monotonic() - known[0] < conf.load().USER_TTL:
-        user: AbstractBaseUser | None = known[1]
-        return user
-    began = monotonic()
-    user = await _found(find)
-    _known.pop(key, None)
-    _known[key] = (began, user)
-    while len(_known) > _MOST:
-        del _known[next(iter(_known))]
-    return user
 
 
 async def _found(find: Callable[[], Any]) -> AbstractBaseUser | None:

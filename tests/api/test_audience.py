@@ -35,6 +35,7 @@ pytestmark = pytest.mark.once
 
 MANY = 50
 seen: list[str] = []
+scopes: list[dict[str, Any]] = []
 held = asyncio.Event()
 asked = asyncio.Event()
 BROKEN: set[str] = set()
@@ -82,6 +83,7 @@ class Band:
     def looked_at(self, info: strawberry.Info) -> str:
         """Count it."""
         seen.append(viewer(info))
+        scopes.append(info.context["request"].scope)
         if BROKEN:
             raise ValueError(BROKEN.pop())
         return viewer(info)
@@ -129,6 +131,7 @@ def token_of(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     seen.clear()
+    scopes.clear()
     BROKEN.clear()
     held.clear()
     asked.clear()
@@ -188,6 +191,22 @@ async def desk(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     await made.open()
     yield made
     await schema.engine.aclose()
+
+
+async def test_one_who_is_known_anew_is_another_viewer(desk: Desk, owner: str) -> None:
+    """Two watch alike, until one of them is somebody else."""
+    async with socket(owner) as one, socket(owner) as two:
+        for each in (one, two):
+            await each.watch(COUNTED, draft=desk.draft)
+            await each.event("DraftSnapshot")
+        for somebody, times in ((None, 1), (User(username="else"), 2)):
+            if somebody is not None:
+                scopes[-1]["user"] = somebody
+            seen.clear()
+            await desk.edit(f"for {times}")
+            for each in (one, two):
+                await each.event("DraftEdited")
+            assert len(seen) == times
 
 
 async def test_an_event_is_executed_once_for_fifty_that_watch_alike(desk: Desk, owner: str) -> None:

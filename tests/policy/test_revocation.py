@@ -93,6 +93,7 @@ async def refusal(socket: Socket) -> str:
     return str(errors[0]["extensions"]["code"])
 
 
+@pytest.mark.parametrize("people", [False, True], indirect=True)
 async def test_a_changed_password_ends_what_a_token_of_the_user_watches(people: People) -> None:
     """At the next event, and the token is good for nothing else either."""
     await people.open("owner")
@@ -121,6 +122,7 @@ async def test_a_user_who_is_not_active_any_more_is_nobody(people: People) -> No
         assert await refusal(socket) == "UNAUTHENTICATED"
 
 
+@pytest.mark.parametrize("people", [False, True], indirect=True)
 async def test_a_logout_ends_what_the_browser_watches(people: People) -> None:
     """Though nothing happens to the draft: it is looked at each `USER_RECHECK` seconds."""
     cookie = await cookie_of(people.users["other"])
