@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
@@ -38,7 +38,7 @@ async def caller_by_http(request: HttpRequest) -> Caller:
         token = _bearer(authorization)
         named = read_token(token)
         caller = Caller(session=named.session, identity=ByToken(token))
-        user = None if named.user is None else await caller.user()
+        user: Any = None if named.user is None else await caller.user()
         request.user = anonymous() if user is None else user
         return caller
     identity = Found(lambda: request.user) if hasattr(request, "user") else None
