@@ -17,10 +17,12 @@ from strawberry.types.graphql import OperationType
 
 from gql_cluster.api.audience import SharingExecutor
 from gql_cluster.api.descriptions import describe_libraries
+from gql_cluster.api.documents import Documents
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
-from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
+from gql_cluster.api.failures import coded
 from gql_cluster.api.inputs import InputTypes
+from gql_cluster.api.limits import Limits
 from gql_cluster.api.mutations import make_mutation
 from gql_cluster.api.names import InputNames, require_distinct_fields
 from gql_cluster.api.optimizing import make_optimizer
@@ -32,8 +34,6 @@ from gql_cluster.api.served import Served
 from gql_cluster.api.subscriptions import make_subscription
 from gql_cluster.improper import SetupError
 from gql_cluster.service.engine import Engine
-
-_CACHED_DOCUMENTS = 1000
 
 Extension = type[SchemaExtension] | Callable[[], SchemaExtension]
 
@@ -96,6 +96,7 @@ class Schema(strawberry.Schema):
             self.execution_context_class = options.get(
                 "execution_context_class", StrawberryGraphQLCoreExecutionContext
             )
+        self.documents = Documents(self._schema)
         describe_libraries(self._schema)
         require_distinct_fields(self)
 
@@ -125,11 +126,7 @@ def _sees_results(extension: SchemaExtension) -> bool:
 
 
 def _extensions() -> list[Extension]:
-    return [
-        lambda: CachedParsing(maxsize=_CACHED_DOCUMENTS),
-        lambda: CodedValidation(maxsize=_CACHED_DOCUMENTS),
-        make_optimizer,
-    ]
+    return [Limits, make_optimizer]
 
 
 def _saved_query(registry: Registry, drafts: type) -> type:

@@ -41,6 +41,7 @@ def _sources() -> dict[str, bytes]:
         "release",
         "share",
         "stamp",
+        "take",
         "touched",
         "unlock",
         "unshare",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cross_web import HTTPException
@@ -44,9 +44,10 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
         """Tell who calls."""
         authorization = request.headers.get("Authorization")
         session = getattr(request, "session", None)
-        return HttpContext(
-            request=request, response=response, caller=await caller_of(authorization, session)
+        caller = replace(
+            await caller_of(authorization, session), address=request.META.get("REMOTE_ADDR")
         )
+        return HttpContext(request=request, response=response, caller=caller)
 
     def parse_json(self, data: str | bytes) -> Any:
         """Parse a body; a scalar is refused here, where Strawberry would stumble over it."""

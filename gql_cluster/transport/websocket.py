@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,9 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
         """Take the token of `connection_init`, or else the cookie of the handshake."""
         authorization = token_in(context.get("connection_params"))
         try:
-            context["caller"] = await caller_of(authorization, self.scope.get("session"))
+            caller = await caller_of(authorization, self.scope.get("session"))
+            address = (self.scope.get("client") or (None,))[0]
+            context["caller"] = replace(caller, address=address)
         except UnauthenticatedError as exc:
             raise ConnectionRejectionError({"code": exc.code.value, "message": str(exc)}) from exc
         except DatabaseUnavailableError as exc:
