@@ -17,6 +17,7 @@ from gql_cluster.domain.node import Json
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.service.hub import Hub
+from gql_cluster.service.limits import capacity
 from gql_cluster.service.news import root_named
 from gql_cluster.service.rates import Rates
 from gql_cluster.service.view import View
@@ -69,6 +70,7 @@ class Parts:
             ttl=settings.draft_ttl,
             closed_ttl=settings.closed_ttl,
             log_length=settings.LOG_LENGTH,
+            capacity=capacity(settings),
             keys=keys,
         )
         # A draft lives on with its edits, and its session as long as its token at most.

@@ -39,6 +39,7 @@ def _sources() -> dict[str, bytes]:
         "presence",
         "read",
         "release",
+        "reserve",
         "share",
         "stamp",
         "take",

@@ -104,9 +104,31 @@ local function following(version)
   return string.format('%d', version + step)
 end
 
-local function log(previous, version, entry, length)
+-- Drops the oldest entries until the others take half of these bytes; returns what they take.
+local function trim(bytes)
+  local kept, oldest = 0, nil
+  while true do
+    local rows = redis.call('XREVRANGE', LOG, oldest and '(' .. oldest or '+', '-', 'COUNT', 10)
+    for _, row in ipairs(rows) do
+      local size = #row[2][2]
+      if oldest and kept + size > bytes / 2 then
+        redis.call('XTRIM', LOG, 'MINID', oldest)
+        return kept
+      end
+      kept, oldest = kept + size, row[1]
+    end
+    if #rows < 10 then return kept end
+  end
+end
+
+-- The log takes about so many bytes at most, whatever its length: it is looked through each time
+-- that as many were added.
+local function log(previous, version, entry, length, bytes)
   redis.call('XADD', LOG, 'MAXLEN', '~', length, version .. '-0',
     'entry', entry, 'previous', previous)
+  if redis.call('HINCRBY', META, 'logged', #entry) > bytes then
+    redis.call('HSET', META, 'logged', trim(bytes))
+  end
 end
 
 -- Ends every script that changes a draft: writes these fields of the header, and what is always
