@@ -33,6 +33,7 @@ from gql_cluster.api.documents import (
     read_document,
 )
 from gql_cluster.api.measured import measure
+from gql_cluster.api.timed import timed_out
 from gql_cluster.api.validated import validated
 from gql_cluster.domain.error import ErrorCode
 
@@ -124,15 +125,6 @@ class Limits(SchemaExtension):
             check_cost(operation, variables, settings)
             self._operation = operation
         return []
-
-
-def timed_out() -> GraphQLError:
-    """Return the error of an operation that took too long."""
-    return GraphQLError(
-        "This took too long, and was given up. A mutation may have been carried out, or may still "
-        "be: sent again with the same `changeId` it gives its outcome, and is not done twice.",
-        extensions={"code": ErrorCode.TIMEOUT.value},
-    )
 
 
 def _too_fast(wait: float) -> GraphQLError:

@@ -9,7 +9,6 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.extensions import SchemaExtension
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
@@ -32,6 +31,7 @@ from gql_cluster.api.registry import Registry
 from gql_cluster.api.saved import saved_fields
 from gql_cluster.api.served import Served
 from gql_cluster.api.subscriptions import make_subscription
+from gql_cluster.api.timed import TimedExecutor
 from gql_cluster.improper import SetupError
 from gql_cluster.service.engine import Engine
 
@@ -93,9 +93,7 @@ class Schema(strawberry.Schema):
             ) from exc
 
         if any(_sees_results(extension) for extension in self.get_extensions()):
-            self.execution_context_class = options.get(
-                "execution_context_class", StrawberryGraphQLCoreExecutionContext
-            )
+            self.execution_context_class = options.get("execution_context_class", TimedExecutor)
         self.documents = Documents(self._schema)
         describe_libraries(self._schema)
         require_distinct_fields(self)

@@ -77,9 +77,17 @@ class Rates:
             return await self._take(self._address, f"address:{network(caller.address)}", count)
         return None
 
+    def names(self) -> list[str]:
+        """Return the names of the buckets that this worker has tokens of."""
+        return [*self._purses]
+
+    def asking(self) -> list[asyncio.Task[None]]:
+        """Return what it waits for."""
+        return [purse.asking for purse in self._purses.values() if purse.asking is not None]
+
     async def aclose(self) -> None:
         """Ask for no more."""
-        asking = [purse.asking for purse in self._purses.values() if purse.asking is not None]
+        asking = self.asking()
         for task in asking:
             task.cancel()
         if asking:

@@ -9,9 +9,10 @@
 -- the new base.
 local refusal = refused()
 if refusal then return refusal end
-local state, version, token, ends, owner, members, packed, held, bytes, based =
+local state, version, token, ends, owner, members, packed, held, bytes, based,
+  logged =
   unpack(redis.call('HMGET', META, 'state', 'version', 'lock', 'until', 'owner', 'members', 'packs',
-    'held', 'bytes', 'based'))
+    'held', 'bytes', 'based', 'logged'))
 if not admitted(ARGV[12], owner, members) then return {'gone'} end
 local change = ARGV[3]
 -- Before all else: a retry of what was done gets the outcome, whatever came after it.
@@ -34,19 +35,22 @@ held, bytes, based = (held or 0) + last - first + 1, bytes or 0, based or 0
 if last >= first and held > tonumber(ARGV[17]) then return {'full', 'nodes'} end
 
 first, last = list()
-local grown = change ~= '' and #change + #ARGV[4] + #made or 0
+-- What has no value of its own was not there, or it is in its pack: reading the base tells.
+local unknown = packed and '\0' or ''
+local grown, fresh = change ~= '' and #change + #ARGV[4] + #made or 0, {}
 for i = first, last, 2 do
   local before = redis.call('HSTRLEN', NODES, ARGV[i])
   grown = grown + #ARGV[i + 1] - before
-  if ARGV[11] == 'keep' and redis.call('HEXISTS', BASE, ARGV[i]) == 0 then based = based + before end
+  if ARGV[11] == 'keep' and redis.call('HEXISTS', BASE, ARGV[i]) == 0 then
+    fresh[ARGV[i]] = true
+    based = based + (before > 0 and before or #unknown)
+  end
 end
 bytes = bytes + grown
 if grown > 0 and bytes + based > tonumber(ARGV[18]) then return {'full', 'bytes'} end
--- What has no value of its own was not there, or it is in its pack: reading the base tells.
-local unknown = packed and '\0' or ''
 for i = first, last, 2 do
   local key = ARGV[i]
-  if ARGV[11] == 'keep' and redis.call('HEXISTS', BASE, key) == 0 then
+  if fresh[key] then
     redis.call('HSET', BASE, key, redis.call('HGET', NODES, key) or unknown)
   end
   redis.call('HSET', NODES, key, ARGV[i + 1])
@@ -65,9 +69,9 @@ for i = first, last, 2 do
   based = based + #ARGV[i + 1]
 end
 
-log(version, made, ARGV[5], ARGV[10], tonumber(ARGV[18]))
+logged = log(version, made, ARGV[5], ARGV[10], logged or 0, tonumber(ARGV[18]))
 if change ~= '' then redis.call('HSET', DONE, change, made .. ':' .. ARGV[4]) end
 keep(ARGV[9], 'version', made, 'updated', ARGV[6], 'expires', ARGV[7], 'tail', ARGV[8],
   'stacks', ARGV[14], 'stamp', ARGV[15], 'skipped', ARGV[16],
-  'held', held, 'bytes', bytes, 'based', based)
+  'held', held, 'bytes', bytes, 'based', based, 'logged', logged)
 return {'accepted', made, redis.call('EXISTS', KEYS[7])}

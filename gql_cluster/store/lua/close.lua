@@ -29,7 +29,9 @@ end
 local made = following(version)
 redis.call('HINCRBY', META, 'skipped', made - version - 1)
 redis.call('HDEL', META, 'lock', 'until')
-log(version, made, ARGV[5], ARGV[9], tonumber(ARGV[10]))
+local logged = redis.call('HGET', META, 'logged') or 0
+logged = log(version, made, ARGV[5], ARGV[9], logged, tonumber(ARGV[10]))
 if ARGV[3] ~= '' then redis.call('HSET', DONE, ARGV[3], made .. ':' .. ARGV[4]) end
-keep(ARGV[8], 'version', made, 'state', ARGV[2], 'updated', ARGV[6], 'expires', ARGV[7])
+keep(ARGV[8], 'version', made, 'state', ARGV[2], 'updated', ARGV[6], 'expires', ARGV[7],
+  'logged', logged)
 return {'ended', header(), version}

@@ -121,14 +121,14 @@ local function trim(bytes)
   end
 end
 
--- The log takes about so many bytes at most, whatever its length: it is looked through each time
--- that as many were added.
-local function log(previous, version, entry, length, bytes)
+-- Adds an entry to the log, of which `logged` bytes were added since it was looked through; returns
+-- how many are then. Each time that they are more than `bytes` it is, so that it takes about as
+-- many at most, whatever its length.
+local function log(previous, version, entry, length, logged, bytes)
   redis.call('XADD', LOG, 'MAXLEN', '~', length, version .. '-0',
     'entry', entry, 'previous', previous)
-  if redis.call('HINCRBY', META, 'logged', #entry) > bytes then
-    redis.call('HSET', META, 'logged', trim(bytes))
-  end
+  logged = logged + #entry
+  return logged > bytes and trim(bytes) or logged
 end
 
 -- Ends every script that changes a draft: writes these fields of the header, and what is always
