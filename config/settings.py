@@ -132,7 +132,9 @@ DATABASES = {
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 ANONYMOUS_EDITING = env.bool("ANONYMOUS_EDITING", default=DEBUG)
-GQL_CLUSTER = {"REDIS_URL": REDIS_URL, "ANONYMOUS_EDITING": ANONYMOUS_EDITING} | env.json("GQL_CLUSTER", default={})
+GQL_CLUSTER = {"REDIS_URL": REDIS_URL, "ANONYMOUS_EDITING": ANONYMOUS_EDITING} | env.json(
+    "GQL_CLUSTER", default={}
+)
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",

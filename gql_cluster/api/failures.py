@@ -9,14 +9,11 @@ by itself gets the names that Apollo gave: `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALI
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from graphql import GraphQLError, GraphQLSyntaxError
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from gql_cluster.api.errors import PAYLOAD_CODES
@@ -107,29 +104,3 @@ def _with(error: GraphQLError, code: str, message: str) -> GraphQLError:
         path=error.path,
         extensions={**(error.extensions or {}), "code": code},
     )
-
-
-class CachedParsing(ParserCache):
-    """Caches parsing, also on a stream, where an exception in this hook would end it unanswered."""
-
-    def on_parse(self) -> Iterator[None]:
-        """Run before parsing; what can't be parsed is left to Strawberry, which answers it."""
-        with suppress(GraphQLSyntaxError, RecursionError):
-            next(super().on_parse())
-        yield
-
-
-class CodedValidation(ValidationCache):
-    """Caches validation, and gives its errors their code while it is known what they are."""
-
-    def on_validate(self) -> Iterator[None]:
-        """Run around validation, which then has nothing left to do."""
-        for _ in super().on_validate():
-            # A new list: the cache gives the same one to every request.
-            self.execution_context.pre_execution_errors = [
-                error
-                if "code" in (error.extensions or {})
-                else _with(error, "GRAPHQL_VALIDATION_FAILED", error.message)
-                for error in self.execution_context.pre_execution_errors or ()
-            ]
-            yield

@@ -9,7 +9,6 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.exceptions import DuplicatedTypeName
 from strawberry.extensions import SchemaExtension
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
@@ -19,10 +18,12 @@ from strawberry.types.graphql import OperationType
 from gql_cluster.api.audience import SharingExecutor
 from gql_cluster.api.context import caller_in
 from gql_cluster.api.descriptions import describe_libraries
+from gql_cluster.api.documents import Documents
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
-from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
+from gql_cluster.api.failures import coded
 from gql_cluster.api.inputs import InputTypes
+from gql_cluster.api.limits import Limits
 from gql_cluster.api.mutations import make_mutation
 from gql_cluster.api.names import InputNames, require_distinct_fields
 from gql_cluster.api.optimizing import make_optimizer
@@ -32,11 +33,10 @@ from gql_cluster.api.registry import Registry
 from gql_cluster.api.saved import saved_fields
 from gql_cluster.api.served import Served
 from gql_cluster.api.subscriptions import make_subscription
+from gql_cluster.api.timed import TimedExecutor
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.improper import SetupError
 from gql_cluster.service.engine import Engine
-
-_CACHED_DOCUMENTS = 1000
 
 Extension = type[SchemaExtension] | Callable[[], SchemaExtension]
 
@@ -96,9 +96,8 @@ class Schema(strawberry.Schema):
             ) from exc
 
         if any(_sees_results(extension) for extension in self.get_extensions()):
-            self.execution_context_class = options.get(
-                "execution_context_class", StrawberryGraphQLCoreExecutionContext
-            )
+            self.execution_context_class = options.get("execution_context_class", TimedExecutor)
+        self.documents = Documents(self._schema)
         describe_libraries(self._schema)
         require_distinct_fields(self)
 
@@ -148,11 +147,7 @@ def _sees_results(extension: SchemaExtension) -> bool:
 
 
 def _extensions() -> list[Extension]:
-    return [
-        lambda: CachedParsing(maxsize=_CACHED_DOCUMENTS),
-        lambda: CodedValidation(maxsize=_CACHED_DOCUMENTS),
-        make_optimizer,
-    ]
+    return [Limits, make_optimizer]
 
 
 def _saved_query(registry: Registry, drafts: type) -> type:

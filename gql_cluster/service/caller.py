@@ -38,10 +38,12 @@ class Sight(Protocol):
 class Caller:
     """Who asks. Without a session nothing but saved objects can be seen.
 
-    `sight` is None where nothing is hidden from anybody.
+    `address` is the network address that it asks from, where the transport tells one. `sight` is
+    None where nothing is hidden from anybody.
     """
 
     session: str | None
+    address: str | None = None
     identity: Identity | None = None
     sight: Sight | None = None
 

@@ -21,10 +21,13 @@ from gql_cluster.orm.describe import Cluster
 from gql_cluster.orm.load import decode_pk
 from gql_cluster.service.caller import Caller
 from gql_cluster.service.hub import Hub
+from gql_cluster.service.limits import capacity
 from gql_cluster.service.news import root_named
 from gql_cluster.service.policy import Policy, Subject, require
+from gql_cluster.service.rates import Rates
 from gql_cluster.service.sight import can_see
 from gql_cluster.service.view import View
+from gql_cluster.store.buckets import Buckets
 from gql_cluster.store.cache import CopyCache
 from gql_cluster.store.client import make_client
 from gql_cluster.store.drafts import DraftStore
@@ -54,12 +57,14 @@ class Parts:
             ttl=settings.draft_ttl,
             closed_ttl=settings.closed_ttl,
             log_length=settings.LOG_LENGTH,
+            capacity=capacity(settings),
             keys=keys,
         )
         # A draft lives on with its edits, and its session as long as its token at most.
         ttl = settings.draft_ttl + timedelta(seconds=settings.SESSION_AGE)
         self.sessions = SessionIndex(self.client, ttl=ttl, keys=keys)
         self.sharing = Sharing(self.client, keys=keys)
+        self.rates = Rates(Buckets(self.client, keys=keys), settings)
         self.stamps = Stamps(self.client, ttl=settings.draft_ttl, keys=keys)
         self.cache = CopyCache(self.store, max_bytes=settings.CACHE_BYTES, max_count=_CACHED_DRAFTS)
         self.presence = PresenceStore(
@@ -87,6 +92,7 @@ class Parts:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self.rates.aclose()
         await self.hub.aclose()
         await self.client.aclose()
 

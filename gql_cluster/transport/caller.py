@@ -34,16 +34,17 @@ async def caller_by_http(request: HttpRequest) -> Caller:
     `DatabaseUnavailableError`.
     """
     authorization = request.headers.get("Authorization")
+    address = request.META.get("REMOTE_ADDR")
     if authorization:
         token = _bearer(authorization)
         named = read_token(token)
-        caller = Caller(session=named.session, identity=ByToken(token))
+        caller = Caller(session=named.session, address=address, identity=ByToken(token))
         user: Any = None if named.user is None else await caller.user()
         request.user = anonymous() if user is None else user
         return caller
     identity = Found(lambda: request.user) if hasattr(request, "user") else None
     session = getattr(request, "session", None)
-    return Caller(session=await _session_in(session), identity=identity)
+    return Caller(session=await _session_in(session), address=address, identity=identity)
 
 
 async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
@@ -53,21 +54,23 @@ async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
     each event. Raises as `caller_by_http` does.
     """
     authorization = token_in(parameters)
+    address = (scope.get("client") or (None,))[0]
     if authorization:
         token = _bearer(authorization)
-        caller = Caller(session=read_token(token).session, identity=ByToken(token, scope))
+        session = read_token(token).session
+        caller = Caller(session=session, address=address, identity=ByToken(token, scope))
         await caller.user()
         return caller
-    session = scope.get("session")
-    editing = await _session_in(session)
+    browser = scope.get("session")
+    editing = await _session_in(browser)
     identity: Identity | None = None
-    if session is not None and editing is not None and SESSION_KEY in session:
-        identity = ByCookie(session.session_key, scope)
+    if browser is not None and editing is not None and SESSION_KEY in browser:
+        identity = ByCookie(browser.session_key, scope)
     elif "user" in scope:  # by middleware of the project's own
         identity = Found(lambda: scope["user"])
     else:
         scope["user"] = anonymous()
-    caller = Caller(session=editing, identity=identity)
+    caller = Caller(session=editing, address=address, identity=identity)
     await caller.user()
     return caller
 
