@@ -150,6 +150,14 @@ async def test_each_root_field_for_each_who_asks(people: People, actor: str) -> 
     assert told == {}, "expected and found"
 
 
+async def test_nobody_joins_who_may_not_see(people: People) -> None:
+    """A link that was refused has not let anybody in."""
+    await people.open("owner")
+    guest = people.askers["guest"]
+    assert await guest.outcome(FIELDS["joinDraft"].asked(people)) == "UNAUTHENTICATED"
+    assert await guest.outcome(FIELDS["editBandDraft"].asked(people)) == "NOT_FOUND"
+
+
 @pytest.mark.parametrize("actor", ACTORS)
 async def test_events_for_each_who_asks(people: People, actor: str) -> None:
     """Those inside hear of an edit and of the end; others, of nothing."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import aclosing, asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,11 @@ from strawberry import auto
 from strawberry_django.permissions import IsSuperuser
 
 import gql_cluster
+from gql_cluster.domain.error import UnauthenticatedError
 from gql_cluster.service import session
+from gql_cluster.service.caller import Caller
+from gql_cluster.service.open import open_saved
+from gql_cluster.service.watch import watch
 from schema import schema
 from schema.bands import models
 from tests.api.socket_kit import Socket, socket_of
@@ -124,7 +129,7 @@ async def test_a_user_who_is_not_active_any_more_is_nobody(people: People) -> No
 
 @pytest.mark.parametrize("people", [False, True], indirect=True)
 async def test_a_logout_ends_what_the_browser_watches(people: People) -> None:
-    """Though nothing happens to the draft: it is looked at each `USER_RECHECK` seconds."""
+    """With what it asks on the same socket."""
     cookie = await cookie_of(people.users["other"])
     store = import_module(django_settings.SESSION_ENGINE).SessionStore(cookie.partition("=")[2])
     await schema.engine.aclose()
@@ -140,6 +145,44 @@ async def test_a_logout_ends_what_the_browser_watches(people: People) -> None:
             assert await refusal(socket) == "UNAUTHENTICATED"
             told = await asked(socket, "{ bands { name } }")
             assert told["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        await schema.engine.aclose()
+
+
+class Visitor:
+    """Somebody who may go."""
+
+    is_gone = False
+
+    async def user(self) -> None:
+        """Be anonymous, or nobody."""
+        if self.is_gone:
+            raise UnauthenticatedError.of("Gone.")
+
+
+@pytest.mark.parametrize("people", [True], indirect=True)
+async def test_a_subscription_to_which_nothing_happens_is_looked_at_by_and_by(
+    people: People, settings: Any
+) -> None:
+    """Each `USER_RECHECK` seconds."""
+    await schema.engine.aclose()
+    told = {**settings.GQL_CLUSTER, "USER_RECHECK": 0.1, "POLL_INTERVAL": 3600.0}
+    with override_settings(GQL_CLUSTER=told):
+        visitor = Visitor()
+        caller = Caller(session="visitor", identity=visitor)
+        cluster = schema.registry.clusters["Band"]
+        view = await open_saved(schema.engine, caller, cluster, people.pk, resume=False)
+        async with aclosing(watch(schema.engine, caller, view.draft.id, after=None)) as events:
+            await anext(events)
+            following = asyncio.ensure_future(anext(events))
+            (watched,) = schema.engine.parts.hub._watches.values()  # noqa: SLF001
+            async with asyncio.timeout(20):
+                while watched.stamp is None or any(  # noqa: ASYNC110 - nothing tells
+                    each.is_set() for each in watched.subscribers
+                ):
+                    await asyncio.sleep(0.01)
+            visitor.is_gone = True
+            with pytest.raises(UnauthenticatedError):
+                await following
         await schema.engine.aclose()
 
 
