@@ -1,25 +1,28 @@
 """uvicorn's two protocols, with the limits of time and size that it has none of.
 
-A client has ten seconds for the head of a request, which may have 64 KiB, and has to take what it
-is sent: where nothing more can be sent to it for half a minute, the connection is cut. So neither a
-slow nor a mute client holds memory for long. A proxy in front does the same.
+A client has `BODY_TIMEOUT` for the head of a request, too, which may have 64 KiB, and has to take
+what it is sent: where nothing more can be sent to it for `SEND_TIMEOUT`, the connection is cut. So
+neither a slow nor a mute client holds memory for long. A proxy in front does the same.
 """
 
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gql_cluster import conf
+
 if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent
 
-HEAD_SECONDS: Final = 10.0
 HEAD_BYTES: Final = 64 * 1024
-STALL_SECONDS: Final = 30.0
+
+limits = cache(conf.load)  # asked for each connection, and the same for all
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -64,7 +67,7 @@ class HttpProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Give the client some time to read."""
         super().pause_writing()
-        self._stalled = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+        self._stalled = self.loop.call_later(limits().SEND_TIMEOUT, self.transport.abort)
 
     def resume_writing(self) -> None:
         """Go on: the client reads."""
@@ -75,7 +78,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _expect_head(self) -> None:
         self._head_bytes = 0
-        self._head = self.loop.call_later(HEAD_SECONDS, self._refuse, HTTPStatus.REQUEST_TIMEOUT)
+        self._head = self.loop.call_later(
+            limits().BODY_TIMEOUT, self._refuse, HTTPStatus.REQUEST_TIMEOUT
+        )
 
     def _end_head(self) -> None:
         if self._head is not None:
@@ -106,7 +111,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         """Give the client some time to read."""
         super().pause_writing()
-        self._stalled = self.loop.call_later(STALL_SECONDS, self.transport.abort)
+        self._stalled = self.loop.call_later(limits().SEND_TIMEOUT, self.transport.abort)
         self.transport.pause_reading()
 
     def resume_writing(self) -> None:
@@ -127,7 +132,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         """Cut the connection in the end, also where its client never takes what is left."""
         super().on_task_complete(task)
         if not self.disconnected:
-            self.loop.call_later(STALL_SECONDS, self.transport.abort)
+            self.loop.call_later(limits().SEND_TIMEOUT, self.transport.abort)
 
     def _end_stall(self) -> None:
         if self._stalled is not None:

@@ -28,6 +28,7 @@ LIMITS = {
     "STORE_TIMEOUT": 10.0,
     "STORE_CONNECT_TIMEOUT": 10.0,
 }
+TRUSTED = "https://app.example,https://*.partner.example"
 PROTOCOLS = {
     "UVICORN_HTTP": "config.protocols:HttpProtocol",
     "UVICORN_WS": "config.protocols:WebSocketProtocol",
@@ -49,6 +50,7 @@ def server(
     environ = {
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
         "REDIS_URL": redis_url.rpartition("/")[0] + "/3",
+        "CSRF_TRUSTED_ORIGINS": TRUSTED,
         "GQL_CLUSTER": json.dumps(LIMITS),
         **PROTOCOLS,
     }
