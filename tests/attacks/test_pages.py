@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -10,8 +14,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.attacks.figures import measured
+from tests.attacks.raw import HANDSHAKE, connected, send
 from tests.conformance.websocket.frames import dial
-from tests.e2e.workers import Worker
+from tests.e2e.workers import ROOT, Worker
 
 EVIL = "https://evil.example"
 OPEN = 'mutation { openBandDraft(data: {name: "Forged", formed: 1971}) { draft { id } } }'
@@ -193,8 +198,32 @@ def test_our_own_pages_and_trusted_ones_open_sockets(
 
 def test_a_name_that_is_not_ours_leads_nowhere(server: Worker) -> None:
     """A page whose name was bound to our address anew: the host is none of `ALLOWED_HOSTS`."""
-    port = server.url.rpartition(":")[2]
-    host = f"evil.example:{port}"
-    assert (
-        http.post("/graphql", json={"query": "{ __typename }"}, headers=headers).status_code == 400
+    handshake = HANDSHAKE.replace(
+        b"Host: 127.0.0.1\r\n", b"Host: evil.example\r\nOrigin: http://evil.example\r\n"
     )
+    with connected(server) as connection:
+        send(connection, handshake)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 403 ")
+
+
+def test_cookies_of_production_are_for_https_and_no_script() -> None:
+    """`Secure`, `HttpOnly` and `SameSite`, of sessions and of CSRF tokens."""
+    names = [
+        f"{kind}_COOKIE_{flag}"
+        for kind in ("SESSION", "CSRF")
+        for flag in ("SECURE", "HTTPONLY", "SAMESITE")
+    ]
+    code = f"from config import settings; print([getattr(settings, name) for name in {names}])"
+    key = secrets.token_urlsafe(48)
+    production = {"DEBUG": "0", "SECRET_KEY": key, "ALLOWED_HOSTS": "a.example"}
+    found = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | production,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert found.stdout.strip() == "[True, True, 'Lax', True, True, 'Lax']"

@@ -7,18 +7,18 @@ import secrets
 import socket
 import struct
 import time
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.attacks.conftest import ELSEWHERE, Bystander
 from tests.attacks.figures import measured, record
-from tests.attacks.raw import POST, connected, memory_of, send
+from tests.attacks.raw import HANDSHAKE, POST, connected, memory_of, send
 from tests.conformance.websocket.frames import NEW, begun, dial
 from tests.e2e import operations
 from tests.e2e.samples import named, wings
@@ -30,11 +30,6 @@ WATCH = """subscription ($draft: ID!) { draftEvents(draft: $draft) { version dra
     ... on BandDraft { cluster { biography } } } } }"""
 RENAME = """mutation ($draft: ID!, $changes: [BandChange!]!) {
     editBandDraft(draft: $draft, changes: $changes) { errors { code } } }"""
-HANDSHAKE = (
-    b"GET /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    b"Sec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
-)
 
 
 def frame(opcode: int, data: bytes) -> bytes:
@@ -74,7 +69,8 @@ def test_thousands_of_subscriptions_on_one_socket(
         began = time.monotonic()
         for number in range(count):
             found.subscribe(str(number), WATCH, variables={"draft": draft})
-        refused, heard = set(), set()
+        refused: set[str] = set()
+        heard: set[str] = set()
         while len(refused) + len(heard) < count:
             message = found.receive()
             if message["type"] == "error":
@@ -187,7 +183,7 @@ def test_nobody_reads_what_is_told(
         assert memory_of(server) - before < 40 * MIB
 
 
-def _unread_socket(server: Worker) -> connect:
+def _unread_socket(server: Worker) -> AbstractContextManager[ClientConnection]:
     """Return the way to a WebSocket of which nothing is read."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -187,7 +187,7 @@ def test_next_each_subscription_hears_of_its_own_draft(
             assert event == {"draftId": which, "version": 0}
         rename(http, draft, "A")
         rename(http, other, "B")
-        heard = set()
+        heard: set[str] = set()
         while len(heard) < 2:
             message = socket.receive()
             event = message["payload"]["data"]["draftEvents"]
