@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from gql_cluster.api.errors import PAYLOAD_CODES
@@ -53,6 +54,8 @@ def _failure(exc: Exception) -> _Failure:
             failure = _Failure(exc.code.value, str(exc))
         case PermissionDenied():
             failure = _Failure(ErrorCode.FORBIDDEN.value, str(exc) or "That is not permitted.")
+        case MissingQueryError():
+            failure = _Failure("BAD_REQUEST", "The request has no “query”.")
         case CannotGetOperationTypeError():
             failure = _Failure("OPERATION_RESOLUTION_FAILURE", exc.as_http_error_reason())
         case InvalidOperationTypeError():

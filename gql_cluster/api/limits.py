@@ -21,6 +21,7 @@ from graphql import (
     SelectionSetNode,
 )
 from strawberry.extensions import SchemaExtension
+from strawberry.types import ExecutionContext
 
 from gql_cluster.api.context import caller_in
 from gql_cluster.api.cost import too_complex
@@ -113,6 +114,8 @@ class Limits(SchemaExtension):
     def _validated(self, document: Document) -> list[GraphQLError]:
         context, schema, settings = self.execution_context, self._schema, self._settings
         errors = validated(schema.documents.schema, document, context.validation_rules, settings)
+        if not errors and document.measured.operations > 1:
+            errors = _ambiguity(context)
         if errors:
             return errors
         if context.query is not None and document.size:
@@ -125,6 +128,17 @@ class Limits(SchemaExtension):
             check_cost(operation, variables, settings)
             self._operation = operation
         return []
+
+
+def _ambiguity(context: ExecutionContext) -> list[GraphQLError]:
+    """Return the error of a document with several operations, none of which is named.
+
+    GraphQL (GetOperation) wants it; Strawberry would execute the first.
+    """
+    if vars(context)["_provided_operation_name"] is not None:
+        return []
+    message = "The document has several operations: one has to be named."
+    return [GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})]
 
 
 def _too_fast(wait: float) -> GraphQLError:
