@@ -24,9 +24,10 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.client import DEADLINE, Client
 from tests.e2e.database import select
+from tests.e2e.image import read_image
 from tests.e2e.proxy import free_port, proxy
 from tests.e2e.samples import named, wings
-from tests.e2e.workers import Worker, start_worker, until, wait_for_worker
+from tests.e2e.workers import ROOT, Worker, start_worker, until, wait_for_worker
 
 VIEWERS = 2  # of each draft
 SERVICE_RESTART = 1012
@@ -161,11 +162,13 @@ class Viewer:
 @pytest.fixture
 def fleet(database_url: str, worker_redis_url: str, tmp_path: Path) -> Iterator[Fleet]:
     """Two workers behind the proxy."""
+    image = read_image(ROOT / "Dockerfile").variables
     environ = {
         "DATABASE_URL": database_url,
         "DATABASE_POOL_SIZE": "20",
         "REDIS_URL": worker_redis_url,
-        "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": "10",
+        "UVICORN_TIMEOUT_KEEP_ALIVE": image["UVICORN_TIMEOUT_KEEP_ALIVE"],
+        "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": image["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"],
     }
     with Fleet(tmp_path, environ) as fleet:
         yield fleet
