@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from email.message import Message
 from email.parser import Parser
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from zipfile import ZipFile
 
 import httpx
@@ -32,6 +33,27 @@ import gql_cluster
 few: gql_cluster.Children = gql_cluster.Children(min_num=1)
 schema: gql_cluster.Schema = gql_cluster.Schema(clusters=[])
 """
+
+DISH = {"key": "soup", "name": "Soup", "price": "4.50"}
+OPEN = """mutation ($pk: ID, $data: MenuInput) {
+  done: openMenuDraft(pk: $pk, data: $data) { draft { id } errors { message } }
+}"""
+EDIT = """mutation ($draft: ID!, $changes: [MenuChange!]!) {
+  done: editMenuDraft(draft: $draft, changes: $changes) { draft { version } errors { message } }
+}"""
+COMMIT = """mutation ($draft: ID!) {
+  done: commitMenuDraft(draft: $draft) {
+    cluster { pk title dishes { pk name } } errors { message field }
+  }
+}"""
+SHOW = """query ($draft: ID!) {
+  draft(id: $draft) {
+    errors { message } changes { key fields { name before after } }
+    ... on MenuDraft { cluster { seats } }
+  }
+}"""
+
+Serve: TypeAlias = Callable[[], Worker]
 
 pytestmark = pytest.mark.once
 
@@ -120,15 +142,19 @@ def project(environment: Environment, guide: list[Block], redis_url: str) -> Env
 
 
 @pytest.fixture
-def server(project: Environment, guide: list[Block], tmp_path: Path) -> Iterator[Worker]:
-    """The project, served as the guide says, on any port."""
+def serve(project: Environment, guide: list[Block], tmp_path: Path) -> Iterator[Serve]:
+    """Serve the project as the guide says, on any port, until the test ends or it is stopped."""
     (command,) = (block.text for block in guide if block.text.startswith("uvicorn"))
-    log = tmp_path / "server.log"
-    process = project.start(f"{command.strip()} --port=0", log)
-    try:
-        yield wait_for_worker(process, log)
-    finally:
-        Worker(url="", process=process, log=log).stop()
+    with ExitStack() as stack:
+
+        def start() -> Worker:
+            log = tmp_path / f"server-{len(list(tmp_path.iterdir()))}.log"
+            process = project.start(f"{command.strip()} --port=0", log)
+            stack.callback(Worker(url="", process=process, log=log).stop)
+            return wait_for_worker(process, log)
+
+        yield start
+    for log in sorted(tmp_path.glob("*.log")):
         sys.stdout.write(log.read_text(errors="replace"))
 
 
@@ -139,8 +165,9 @@ async def clients(server: Worker) -> AsyncIterator[Client]:
         yield await Client(http=http, worker=server).started()
 
 
-async def test_the_guide_leads_to_a_draft(server: Worker, guide: list[Block]) -> None:
+async def test_the_guide_leads_to_a_draft(serve: Serve, guide: list[Block]) -> None:
     """It is opened, watched, edited and committed by the guide's own words."""
+    server = serve()
     operations = [block.text for block in guide if block.language == "graphql"]
     start, opening, watching, editing, committing = operations
     assert "startSession" in start
@@ -169,6 +196,54 @@ async def event(socket: Any, operation: str) -> Any:
         message = (await socket.receive(operation))["payload"]["data"]["draftEvents"]
         if message["__typename"] != "EditorsChanged":
             return message
+
+
+async def test_open_drafts_outlive_a_migration_of_their_models(
+    project: Environment, serve: Serve
+) -> None:
+    """A field that came has its default, what was staged in one that went is let go."""
+    server = serve()
+    async with clients(server) as client:
+        lunch = await opened(client, data={"title": "Lunch", "dishes": [DISH]})
+        menu = (await client.data(COMMIT, draft=lunch))["done"]["cluster"]
+        saved = await opened(client, pk=menu["pk"])
+        new = await opened(client, data={"title": "Brunch", "dishes": [DISH]})
+        for draft, key in ((saved, f"Dish:{menu['dishes'][0]['pk']}"), (new, DISH["key"])):
+            dish = {"key": key, "set": {"price": "5", "name": "Stew"}}
+            changes = [{"set": {"title": "Dinner"}}, {"dishes": {"update": dish}}]
+            edited = (await client.data(EDIT, draft=draft, changes=changes))["done"]
+            assert not edited["errors"]
+    server.stop()
+    models = project.project / "menus" / "models.py"
+    text = models.read_text()
+    try:
+        models.write_text(
+            text.replace(
+                "    title =", "    seats = models.IntegerField(default=4)\n    title ="
+            ).replace("    price =", "    # no price: ")
+        )
+        project.run("python manage.py makemigrations --no-input menus; python manage.py migrate")
+        async with clients(serve()) as other:
+            again = replace(client, http=other.http, worker=other.worker)
+            for draft in (saved, new):
+                shown = (await again.data(SHOW, draft=draft))["draft"]
+                assert shown["cluster"]["seats"] == 4
+                assert shown["errors"] == []
+                told = {field["name"] for change in shown["changes"] for field in change["fields"]}
+                assert {"title", "name"} <= told <= {"title", "name", "seats"}
+                done = (await again.data(COMMIT, draft=draft))["done"]
+                assert done["errors"] == []
+                assert done["cluster"]["title"] == "Dinner"
+                assert [dish["name"] for dish in done["cluster"]["dishes"]] == ["Stew"]
+    finally:
+        models.write_text(text)
+
+
+async def opened(client: Client, **given: Any) -> str:
+    """Open a draft and return its id."""
+    payload = (await client.data(OPEN, **given))["done"]
+    assert not payload["errors"]
+    return str(payload["draft"]["id"])
 
 
 def test_the_types_of_the_guide_make_a_schema(project: Environment, guide: list[Block]) -> None:
