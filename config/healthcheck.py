@@ -1,6 +1,7 @@
-"""`python -m config.healthcheck` fails unless the service answers on PORT; for the image.
+"""`python -m config.healthcheck` fails unless the service answers on UVICORN_PORT; for the image.
 
-It asks by the first name of ALLOWED_HOSTS, because Django answers to no other.
+It asks `/healthz`, or what it is given: `python -m config.healthcheck readyz`. By the first name of
+ALLOWED_HOSTS, because Django answers to no other, and as a proxy that has ended TLS.
 """
 
 import http.client
@@ -8,15 +9,15 @@ import os
 import sys
 
 
-def main() -> int:
-    """Whether `/healthz` answers, as an exit code."""
+def main(path: str = "healthz") -> int:
+    """Whether the service answers there with 200, as an exit code."""
     host = os.environ.get("ALLOWED_HOSTS", "").split(",")[0].strip().lstrip(".")
-    headers = {"Host": host} if host.strip("*") else {}
+    headers = {"X-Forwarded-Proto": "https"} | ({"Host": host} if host.strip("*") else {})
     connection = http.client.HTTPConnection(
-        "127.0.0.1", int(os.environ.get("PORT") or 8000), timeout=2
+        "127.0.0.1", int(os.environ.get("UVICORN_PORT") or 8000), timeout=4
     )
     try:
-        connection.request("GET", "/healthz", headers=headers)
+        connection.request("GET", f"/{path}", headers=headers)
         return 0 if connection.getresponse().status == http.client.OK else 1
     except OSError:
         return 1
@@ -25,4 +26,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -17,7 +17,7 @@ def test_a_worker_in_production_is_healthy(
     """Django answers to the names of ALLOWED_HOSTS only, so the question is put by such a name."""
     hosts = "service.example,127.0.0.1"
     (worker,) = start_workers(1, DEBUG="0", ALLOWED_HOSTS=hosts)
-    monkeypatch.setenv("PORT", str(urlsplit(worker.url).port))
+    monkeypatch.setenv("UVICORN_PORT", str(urlsplit(worker.url).port))
     monkeypatch.setenv("ALLOWED_HOSTS", "unknown.example")
     assert healthcheck.main() == 1
     monkeypatch.setenv("ALLOWED_HOSTS", hosts)
@@ -28,5 +28,5 @@ def test_nobody_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port on which nothing listens fails and raises nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-    monkeypatch.setenv("PORT", port)
+    monkeypatch.setenv("UVICORN_PORT", port)
     assert healthcheck.main() == 1
