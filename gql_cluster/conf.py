@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings as django_settings
+
+
+def _is_debug() -> bool:
+    return bool(django_settings.DEBUG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,20 @@ class Settings:
     """How long a link to a draft is valid."""
     MAX_MEMBERS: int = 100
     """How many sessions may join a draft besides its owner."""
+    GRAPHIQL: bool = field(default_factory=_is_debug)
+    """Whether a browser gets GraphiQL; as `DEBUG` is, if absent. Read when the URLs are made."""
+    ALLOW_GET: bool = field(default_factory=_is_debug)
+    """Whether `GET` takes queries; as `DEBUG` is, if absent. Read when the URLs are made."""
+    INTROSPECTION: bool = field(default_factory=_is_debug)
+    """Whether `__schema` and `__type` answer; as `DEBUG` is, if absent. Read with the schema."""
+    SUGGESTIONS: bool = field(default_factory=_is_debug)
+    """Whether errors say “Did you mean”; as `DEBUG` is, if absent. Read with the schema."""
+    DRAIN: float = 0.0
+    """How long a worker that is told to end serves on, and says at `/readyz` that it ends."""
+    METRICS_PORT: int | None = None
+    """Where Prometheus finds `/metrics` of a worker; nowhere if absent."""
+    METRICS_HOST: str = "127.0.0.1"
+    """The address of that."""
 
     @property
     def draft_ttl(self) -> timedelta:

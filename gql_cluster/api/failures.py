@@ -19,6 +19,8 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from gql_cluster import logs
+from gql_cluster.api.disclosure import Disclosure, validating
 from gql_cluster.api.errors import PAYLOAD_CODES
 from gql_cluster.domain.error import (
     ClusterError,
@@ -83,6 +85,8 @@ def coded(error: GraphQLError) -> GraphQLError:
     cause = origin.original_error
     if cause is not None:
         failure = _failure(cause)
+        if failure.level == logging.ERROR:
+            return _unforeseen(error, failure, cause)
         if failure.level is not None:
             logger.log(failure.level, "%s at %s", failure.code, error.path, exc_info=cause)
         return _with(error, failure.code, failure.message)
@@ -96,6 +100,16 @@ def _origin(error: GraphQLError) -> GraphQLError:
     while isinstance(error.original_error, GraphQLError):
         error = error.original_error
     return error
+
+
+def _unforeseen(error: GraphQLError, failure: _Failure, cause: Exception) -> GraphQLError:
+    """Return what a client may know: that, and an id by which the log says more."""
+    error_id = logs.new_id()
+    extra = {"error_id": error_id}
+    logger.error("%s at %s", failure.code, error.path, exc_info=cause, extra=extra)
+    told = _with(error, failure.code, failure.message)
+    told.extensions = {**(told.extensions or {}), "id": error_id}
+    return told
 
 
 def _with(error: GraphQLError, code: str, message: str) -> GraphQLError:
@@ -121,6 +135,11 @@ class CachedParsing(ParserCache):
 
 class CodedValidation(ValidationCache):
     """Caches validation, and gives its errors their code while it is known what they are."""
+
+    def __init__(self, maxsize: int, disclosure: Disclosure) -> None:
+        """Take how many documents are kept, and what may be told of the schema."""
+        super().__init__(maxsize=maxsize)
+        self.cached_validate_document = validating(maxsize, disclosure)
 
     def on_validate(self) -> Iterator[None]:
         """Run around validation, which then has nothing left to do."""

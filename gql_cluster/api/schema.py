@@ -7,16 +7,20 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.exceptions import DuplicatedTypeName
+from strawberry.exceptions import DuplicatedTypeName, MissingQueryError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
 from strawberry.types.graphql import OperationType
 
+from gql_cluster import metrics
 from gql_cluster.api.audience import SharingExecutor
+from gql_cluster.api.counting import NO_OPERATION, CountingRunner
 from gql_cluster.api.descriptions import describe_libraries
+from gql_cluster.api.disclosure import Disclosure, discreet
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
 from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
@@ -68,13 +72,14 @@ class Schema(strawberry.Schema):
         }
         drafts = make_query(served)
         inputs = InputTypes(InputNames(registry.clusters, registry.name_of))
+        disclosure = Disclosure.of_settings()
         try:
             super().__init__(
                 query=_merged("Query", query, _saved_query(registry, drafts), drafts),
                 mutation=_merged("Mutation", mutation, make_mutation(served, inputs, payloads)),
                 subscription=_merged("Subscription", subscription, make_subscription(served)),
                 types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
-                extensions=[*extensions, *_extensions()],
+                extensions=[*extensions, *_extensions(disclosure)],
                 **{"execution_context_class": SharingExecutor, **options},
             )
         except GraphQLError as exc:
@@ -96,6 +101,7 @@ class Schema(strawberry.Schema):
             self.execution_context_class = options.get(
                 "execution_context_class", StrawberryGraphQLCoreExecutionContext
             )
+        self.execution_context_class = discreet(self.execution_context_class, disclosure)
         describe_libraries(self._schema)
         require_distinct_fields(self)
 
@@ -103,7 +109,17 @@ class Schema(strawberry.Schema):
         """Execute a query or a mutation; a subscription is refused, as it has no one result."""
         allowed = set(options.pop("allowed_operation_types", None) or OperationType)
         options["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
-        return await super().execute(*args, **options)
+        try:
+            return await super().execute(*args, **options)
+        except (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError):
+            metrics.requests[NO_OPERATION, "BAD_REQUEST"] += 1
+            raise
+
+    def create_extensions_runner(
+        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
+    ) -> CountingRunner:
+        """Return what runs the extensions of one operation, and counts what comes of it."""
+        return CountingRunner(execution_context, extensions)
 
     def process_errors(
         self,
@@ -124,10 +140,10 @@ def _sees_results(extension: SchemaExtension) -> bool:
     return type(extension).on_stream_result is not SchemaExtension.on_stream_result
 
 
-def _extensions() -> list[Extension]:
+def _extensions(disclosure: Disclosure) -> list[Extension]:
     return [
         lambda: CachedParsing(maxsize=_CACHED_DOCUMENTS),
-        lambda: CodedValidation(maxsize=_CACHED_DOCUMENTS),
+        lambda: CodedValidation(maxsize=_CACHED_DOCUMENTS, disclosure=disclosure),
         make_optimizer,
     ]
 

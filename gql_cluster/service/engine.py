@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from weakref import WeakValueDictionary
 
-from gql_cluster import conf
+from gql_cluster import conf, logs
 from gql_cluster.domain.copy import Copy
 from gql_cluster.domain.error import ForbiddenError, NotFoundError, UnauthenticatedError
 from gql_cluster.domain.node import Json
@@ -123,6 +123,7 @@ class Engine:
         Raises `NotFoundError` for a draft that has expired, never was, or is not the caller's.
         """
         session = caller.required_session()
+        logs.note(session=session, draft=draft_id)
         copy = await self.parts.cache.get(draft_id, want, fresh=fresh)
         if copy is not None and not fresh and not copy.draft.admits(session):
             # Perhaps it was let in through another worker.

@@ -29,6 +29,7 @@ from redis.exceptions import (
 )
 from redis.maint_notifications import MaintNotificationsConfig
 
+from gql_cluster import metrics
 from gql_cluster.domain.error import StoreUnavailableError
 from gql_cluster.store.circuit import Circuit, CircuitOpenError
 
@@ -125,18 +126,25 @@ def guarded(
     method calls no other.
     """
 
+    timing = metrics.call_timing(call.__qualname__)
+
     @wraps(call)
     async def guarded_call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        began = metrics.now()
         try:
             with _cancellable():
                 async with _circuit_of(self._client).call():
                     return await call(self, *args, **kwargs)
         except _AWAY as exc:
+            metrics.failed_calls[call.__qualname__] += 1
             raise StoreUnavailableError.of("The draft store does not answer.") from exc
         except ResponseError as exc:
             if any(word in str(exc) for word in _REFUSALS):
+                metrics.failed_calls[call.__qualname__] += 1
                 raise StoreUnavailableError.of("The draft store takes no changes now.") from exc
             raise
+        finally:
+            timing.take(metrics.now() - began)
 
     return guarded_call
 

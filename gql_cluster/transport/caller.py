@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils.crypto import salted_hmac
 
+from gql_cluster import logs
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.service.engine import Caller
 from gql_cluster.service.session import session_of
@@ -29,10 +30,15 @@ async def caller_of(authorization: str | None, session: SessionBase | None) -> C
     `DatabaseUnavailableError`.
     """
     if authorization:
-        return Caller(session=session_of(_bearer(authorization)))
+        return _known(session_of(_bearer(authorization)))
     if session is None or session.session_key is None:
         return Caller(session=None)
-    return Caller(session=await browser_session(session))
+    return _known(await browser_session(session))
+
+
+def _known(session: str) -> Caller:
+    logs.note(session=session)
+    return Caller(session=session)
 
 
 async def browser_session(session: SessionBase) -> str:

@@ -60,6 +60,10 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
     ) -> HttpResponseBase:
         """Answer; what can't even be executed gets an error with a code, too."""
         del args, kwargs
+        if request.method == "GET" and not (self.allow_queries_via_get or self.graphql_ide):
+            refusal = _refusal("BAD_REQUEST", "Requests come by POST here.", 405)
+            refusal["Allow"] = "POST"
+            return refusal
         try:
             return await self.run(request=request)
         except HTTPException as exc:

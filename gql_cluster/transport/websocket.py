@@ -19,10 +19,12 @@ from strawberry.channels import GraphQLWSConsumer
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
 
+from gql_cluster import metrics
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport import connections
 from gql_cluster.transport.caller import caller_of, token_in
 from gql_cluster.transport.encoding import encode
+from gql_cluster.transport.operations import IdentifiedOperations
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,6 +42,7 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
     # No layer: what a socket hears of comes from the hub, and opening and closing one must not
     # wait for Redis.
     channel_layer_alias = ""
+    graphql_transport_ws_handler_class = IdentifiedOperations
 
     async def dispatch(self, message: Any) -> None:
         """Take what the server says.
@@ -161,10 +164,12 @@ def websocket_application(
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         connections.begin()
+        metrics.open_now["sockets"] += 1
         async with ThreadSensitiveContext():
             try:
                 await routed(scope, receive, send)
             finally:
+                metrics.open_now["sockets"] -= 1
                 await connections.give_back()
 
     return application

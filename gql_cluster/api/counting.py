@@ -1,0 +1,51 @@
+"""Counting operations by what came of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphql import GraphQLError
+from strawberry.extensions.context import StreamResultContextManager
+from strawberry.extensions.runner import SchemaExtensionsRunner
+from strawberry.types import ExecutionContext, StreamExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gql_cluster import metrics
+
+NO_OPERATION = "none"
+"""The type of what could not be read."""
+
+
+class CountingRunner(SchemaExtensionsRunner):
+    """Counts where Strawberry asks extensions for what they add to a result.
+
+    An extension of our own would cost each operation more than all its counting does.
+    """
+
+    async def get_extensions_results(self, ctx: ExecutionContext) -> dict[str, Any]:
+        """Count an operation that has ended; a subscription goes on, and is counted below."""
+        kind = _kind_of(ctx)
+        if kind is not OperationType.SUBSCRIPTION:
+            _count(kind, ctx.pre_execution_errors)
+        return await super().get_extensions_results(ctx)
+
+    def on_stream_result(self, result: StreamExecutionResult) -> StreamResultContextManager:
+        """Count a result of a subscription."""
+        kind = _kind_of(self.execution_context)
+        if kind is OperationType.SUBSCRIPTION:
+            _count(kind, getattr(result, "errors", None))
+        return super().on_stream_result(result)
+
+
+def _kind_of(context: ExecutionContext) -> OperationType | None:
+    try:
+        return context.operation_type
+    except RuntimeError:
+        return None
+
+
+def _count(kind: OperationType | None, errors: list[GraphQLError] | None) -> None:
+    code = "OK"
+    if errors:
+        code = str((errors[0].extensions or {}).get("code", "UNKNOWN"))
+    metrics.requests[NO_OPERATION if kind is None else kind.value, code] += 1
