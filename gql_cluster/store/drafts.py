@@ -308,9 +308,10 @@ class DraftStore:
         await self._client.ping()
 
     @guarded
-    async def delete(self, draft_id: str) -> None:
-        """Forget a draft at once, its log and outcomes too."""
-        await self._client.delete(*self._keys.draft(draft_id))
+    async def delete(self, draft_id: str) -> bool:
+        """Forget a draft at once, its log, outcomes and watchers too; False where none is."""
+        keys = [*self._keys.draft(draft_id), *self._keys.editors(draft_id)]
+        return bool(await self._client.delete(*keys))
 
 
 def _settled_args(entry: Entry, settled: Settled | None) -> list[Sent]:
