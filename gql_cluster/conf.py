@@ -54,6 +54,24 @@ class Settings:
     """How long a link to a draft is valid."""
     MAX_MEMBERS: int = 100
     """How many sessions may join a draft besides its owner."""
+    MAX_BODY_BYTES: int = 2_621_440
+    """How large the body of a GraphQL request may be; Django's own limit holds besides."""
+    BODY_TIMEOUT: float = 30.0
+    """How long a client may take to send such a body."""
+    MAX_MESSAGE_BYTES: int = 2_621_440
+    """How large a message of a WebSocket may be."""
+    INIT_TIMEOUT: float = 5.0
+    """How long a WebSocket may stay open without its `connection_init`."""
+    MAX_SUBSCRIPTIONS: int = 100
+    """How many operations may run on one WebSocket at once."""
+    MAX_SOCKETS_PER_SESSION: int = 50
+    """How many WebSockets and event streams a session may have open at one worker."""
+    MAX_SOCKETS_PER_ADDRESS: int = 1000
+    """How many an address may have open at one worker; of IPv6, a network of 64 bits."""
+    KEEP_ALIVE: float = 15.0
+    """How often an event stream says that it is still there."""
+    SEND_TIMEOUT: float = 30.0
+    """How long the client of an event stream may take to read before it is cut off."""
     GRAPHIQL: bool = field(default_factory=_is_debug)
     """Whether a browser gets GraphiQL; as `DEBUG` is, if absent. Read when the URLs are made."""
     ALLOW_GET: bool = field(default_factory=_is_debug)

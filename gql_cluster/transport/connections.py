@@ -1,7 +1,7 @@
-"""Giving database connections back while a WebSocket stays open.
+"""Giving database connections and threads back while a socket stays open.
 
-Django gives them back at the end of an HTTP request. A socket has no such end, and each has
-a thread of its own: idle ones would hold every connection that the database has.
+Django gives them back at the end of an HTTP request. A WebSocket and an event stream have no such
+end, and each has a thread of its own: idle ones would hold every connection of the database.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import connections
 from django.db.backends.signals import connection_created
 
@@ -38,6 +38,16 @@ async def give_back() -> None:
     if used is not None and used.is_used:
         used.is_used = False
         await sync_to_async(connections.close_all)()
+
+
+async def let_go() -> None:
+    """Close what the thread holds, and end the thread; the next call of it starts another."""
+    await give_back()
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    if context is not None:
+        thread = SyncToAsync.context_to_thread_executor.pop(context, None)
+        if thread is not None:
+            thread.shutdown(wait=False)
 
 
 def _note(**kwargs: object) -> None:

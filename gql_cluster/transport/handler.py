@@ -33,6 +33,10 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.security import SecurityMiddleware
 from django.urls import set_script_prefix
 
+from gql_cluster import conf
+from gql_cluster.transport.body import Body, refused
+from gql_cluster.transport.refusal import Refusal
+
 _COMPUTES = {
     AuthenticationMiddleware,
     CommonMiddleware,
@@ -62,12 +66,20 @@ class Handler(ASGIHandler):
             layer = getattr(middleware, "get_response", None)
         hooks = vars(self)["_view_middleware"]
         hooks[:] = [_view_hook(hook) for hook in hooks]
+        engine = conf.load()
+        self._limits = engine.MAX_BODY_BYTES, engine.BODY_TIMEOUT
 
     async def handle(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request; what it does in a thread is in one of its own."""
+        reading = Body(scope, *self._limits)
         try:
-            body = await self.read_body(receive)
+            body = await reading.read(receive)
         except RequestAborted:
+            return
+        except Refusal as exc:
+            await self.send_response(refused(exc), partial(_unfinished, send))
+            await reading.linger(receive)
+            await send({"type": "http.response.body"})
             return
         set_script_prefix(get_script_prefix(scope))
         if _has_others(signals.request_started):
@@ -99,6 +111,11 @@ class Handler(ASGIHandler):
         with suppress(asyncio.CancelledError):  # the client is gone; the response is closed as ever
             await self.send_response(response, send)
         return response
+
+
+async def _unfinished(send: Any, message: Any) -> None:
+    """Send a message of a response, and leave its end open."""
+    await send({**message, "more_body": True} if "body" in message else message)
 
 
 async def _gone(receive: Any) -> None:

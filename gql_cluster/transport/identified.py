@@ -51,7 +51,16 @@ def identified(application: Callable[..., Awaitable[None]]) -> Callable[..., Awa
     return served
 
 
-def is_id(text: str) -> bool:
+def begin_operation(name: str) -> None:
+    """Let the running task be an operation of its WebSocket, called as its client chose."""
+    request = logs.Request(operation_id=name if _is_id(name) else logs.UNKNOWN)
+    socket = logs.current()
+    if socket is not None:
+        request.connection_id, request.session_id = socket.connection_id, socket.session_id
+    logs.begin(request)
+
+
+def _is_id(text: str) -> bool:
     """Tell whether what a client calls something is fit for a log."""
     return _ID.fullmatch(text) is not None
 
@@ -60,7 +69,7 @@ def _given(headers: Any) -> str | None:
     """Return the id that came with a request, if it is fit for a log."""
     trace = None
     for name, value in headers:
-        if name == _HEADER and is_id(given := value.decode("latin-1")):
+        if name == _HEADER and _is_id(given := value.decode("latin-1")):
             return str(given)
         if name == b"traceparent" and (found := _TRACE.fullmatch(value)):
             trace = found[1].decode()

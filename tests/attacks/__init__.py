@@ -1,0 +1,1 @@
+"""What strangers try: each attack is refused, soon, and nobody else waits for it."""
