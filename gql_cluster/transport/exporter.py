@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import accumulate
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import (
@@ -37,7 +41,7 @@ class Collector:
         yield _counter(
             "requests",
             "GraphQL operations that have ended, and results of subscriptions.",
-            {key: count for key, count in metrics.requests.copy().items()},
+            metrics.requests,
             "operation",
             "code",
         )
@@ -66,10 +70,8 @@ class Collector:
             if any(timing.counts):
                 calls.add_metric([call], *_histogram(timing))
         yield calls
-        yield _counter(
-            "store_failures", "Calls that the draft store did not answer.", metrics.failed_calls,
-            "call",
-        )  # fmt: skip
+        failed = metrics.failed_calls
+        yield _counter("store_failures", "Calls that were not answered.", failed, "call")
         yield GaugeMetricFamily(
             f"{_PREFIX}cache_bytes",
             "What is kept of drafts in memory.",
@@ -83,7 +85,7 @@ class Collector:
 
 
 def serve(host: str, port: int) -> Callable[[], None]:
-    """Answer `/metrics` in a thread from now on; what is returned ends it.
+    """Answer `/metrics` in a thread from now on; what is returned ends it. 0 is any free port.
 
     Where no port is free it is logged, and the worker serves its clients all the same.
     """
@@ -98,23 +100,26 @@ def serve(host: str, port: int) -> Callable[[], None]:
             if exc.errno == errno.EADDRINUSE:
                 continue
             logger.exception("Metrics can't be served at %s.", host)
-            break
-        logger.info("Metrics are at http://%s:%s/metrics.", host, number)
-
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        return stop
-    else:
-        logger.error("Metrics are not served: no port from %s on is free.", port)
-    return lambda: None
+            return _nothing
+        logger.info("Metrics are at http://%s:%s/metrics", host, server.server_port)
+        return partial(_stop, server, thread)
+    logger.error("Metrics are not served: no port from %s on is free.", port)
+    return _nothing
 
 
-def _counter(name: str, help_: str, counts: object, *labels: str) -> Metric:
+def _stop(server: WSGIServer, thread: Thread) -> None:
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _counter(name: str, help_: str, counts: Mapping[Any, int], *labels: str) -> Metric:
     family = CounterMetricFamily(f"{_PREFIX}{name}", help_, labels=labels)
-    for key, count in dict(counts).items():  # type: ignore[call-overload]
+    for key, count in list(counts.items()):
         family.add_metric(key if isinstance(key, tuple) else (key,), count)
     return family
 
