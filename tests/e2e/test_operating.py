@@ -70,7 +70,7 @@ def opened(http: httpx.Client, token: str) -> str:
 
 
 def numbers(service: Worker) -> dict[tuple[str, ...], float]:
-    """Return what Prometheus would read."""
+    """Return what Prometheus would read: by name and the values of its labels, sorted by name."""
     found = AT.search(service.log.read_text())
     assert found
     text = httpx.get(found[1], trust_env=False).text
@@ -172,8 +172,8 @@ def test_numbers_grow_with_what_is_done(service: Worker, http: httpx.Client) -> 
     def grown(*name: str) -> float:
         return after.get(name, 0) - before.get(name, 0)
 
-    assert grown("gql_cluster_requests_total", "mutation", "OK") == 5
-    assert grown("gql_cluster_requests_total", "query", "GRAPHQL_VALIDATION_FAILED") == 1
+    assert grown("gql_cluster_requests_total", "OK", "mutation") == 5
+    assert grown("gql_cluster_requests_total", "GRAPHQL_VALIDATION_FAILED", "query") == 1
     assert grown("gql_cluster_edits_total", "OK") == 1
     assert grown("gql_cluster_edits_total", "STALE_VERSION") == 1
     assert grown("gql_cluster_commits_total", "OK") == 1
