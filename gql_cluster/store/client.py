@@ -125,7 +125,6 @@ def guarded(
     It ends within the client's timeout, and at once while the client's circuit is open. A guarded
     method calls no other.
     """
-
     timing = metrics.call_timing(call.__qualname__)
 
     @wraps(call)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,17 @@ from gql_cluster import conf
 from gql_cluster.transport import draining
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gql_cluster.api.schema import Schema
 
 
-def lifespan_application(schema: Schema) -> Callable[..., Awaitable[None]]:
+def lifespan_application(
+    schema: Schema, *, closing: Sequence[Callable[[], object]] = ()
+) -> Callable[..., Awaitable[None]]:
     """Return the ASGI application of the server's life, for `ProtocolTypeRouter`.
 
+    `closing` is what the project has to close at the end besides, each in a thread.
     A server calls it once for each worker, and tells the end when every request is answered.
     Metrics are served in between, if `METRICS_PORT` says where, and `DRAIN` is kept.
     """
@@ -40,6 +44,8 @@ def lifespan_application(schema: Schema) -> Callable[..., Awaitable[None]]:
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await schema.engine.aclose()
+            for close in closing:
+                await asyncio.to_thread(close)
             await send({"type": "lifespan.shutdown.complete"})
 
     return application

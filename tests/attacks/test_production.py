@@ -124,7 +124,9 @@ def test_no_name_is_suggested(
 def test_neither_get_nor_a_page_is_answered(http: httpx.Client) -> None:
     """A browser that is sent there gets no page that runs scripts of others."""
     for accept in ("application/json", "text/html"):
-        answer = http.get("/graphql", params={"query": "{ __typename }"}, headers={"Accept": accept})
+        answer = http.get(
+            "/graphql", params={"query": "{ __typename }"}, headers={"Accept": accept}
+        )
         assert answer.status_code in {405, 406}
         assert "html" not in answer.headers["Content-Type"]
 

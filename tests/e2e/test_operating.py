@@ -143,7 +143,10 @@ def test_nothing_that_opens_a_door_is_logged(service: Worker, http: httpx.Client
         init = {"type": "connection_init", "payload": {"Authorization": f"Bearer {token}"}}
         socket.send(json.dumps(init))
         socket.recv(20)
-        payload = {"query": operations.EDIT, "variables": {"draft": draft, "changes": [named("Xanadu")]}}
+        payload = {
+            "query": operations.EDIT,
+            "variables": {"draft": draft, "changes": [named("Xanadu")]},
+        }
         socket.send(json.dumps({"type": "subscribe", "id": f"a\n{token}", "payload": payload}))
         socket.recv(20)
     text = service.log.read_text()
@@ -152,7 +155,7 @@ def test_nothing_that_opens_a_door_is_logged(service: Worker, http: httpx.Client
 
 
 def test_every_line_of_the_log_is_json(service: Worker) -> None:
-    """uvicorn's own, too, from the first to the last."""
+    """Uvicorn's own, too, from the first to the last."""
     found = records(service)
     assert {"uvicorn"} <= {each["logger"] for each in found}
     assert all(each.keys() >= {"time", "level", "logger", "message"} for each in found)

@@ -33,7 +33,8 @@ def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [("manage.py", "migrate"), ("-m", "config.run"), ("-m", "uvicorn", "asgi:application")]
+    "command",
+    [("manage.py", "migrate"), ("-m", "config.run"), ("-m", "uvicorn", "asgi:application")],
 )
 def test_a_service_that_is_not_fit_for_production_does_not_start(
     command: tuple[str, ...], tmp_path: Path
@@ -69,7 +70,9 @@ def test_each_thing_that_is_wrong_is_told(wrong: dict[str, str], says: str) -> N
     assert problem.startswith(says)
 
 
-@pytest.mark.parametrize("more", [{}, {"ADMIN": "1"}, {"SECURE_PROXY_SSL_HEADER": "X-Forwarded-Proto"}])
+@pytest.mark.parametrize(
+    "more", [{}, {"ADMIN": "1"}, {"SECURE_PROXY_SSL_HEADER": "X-Forwarded-Proto"}]
+)
 def test_djangos_own_check_for_deployment_finds_nothing(more: dict[str, str]) -> None:
     """In a typical environment, with nothing silenced; no server has to be there for it."""
     result = run("manage.py", "check", "--deploy", "--fail-level", "WARNING", **FIT, **more)

@@ -9,8 +9,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.conf import LazySettings
+from django.core.management import CommandError, call_command
 from redis import Redis
 
 from schema import schema
@@ -58,7 +58,9 @@ async def test_a_list_is_of_what_is_asked_for(ann: Client, bea: Client) -> None:
     await bea.data("mutation($id: ID!) { discardDraft(draft: $id) { errors { code } } }", id=second)
     assert [row["id"] for row in await listed("--session", "ann")] == [first]
     assert [row["id"] for row in await listed("--state", "discarded")] == [second]
-    assert len(await listed("--cluster", "bands.Band")) + len(await listed("--cluster", "Band")) == 2
+    assert (
+        len(await listed("--cluster", "bands.Band")) + len(await listed("--cluster", "Band")) == 2
+    )
     assert await listed("--older-than", "1h") == []
     assert len(await listed("--older-than", "0s")) == 2
 
@@ -160,9 +162,7 @@ async def test_a_draft_that_is_being_committed_is_left_alone(
         (["--state", "lost", "--yes"], "invalid choice"),
     ],
 )
-async def test_what_destroys_is_said_outright(
-    ann: Client, arguments: list[str], says: str
-) -> None:
+async def test_what_destroys_is_said_outright(ann: Client, arguments: list[str], says: str) -> None:
     """Neither a slip of the pen nor a script without a terminal expires anything."""
     await ann.open(data={"name": "Wings"})
     with pytest.raises(CommandError, match=says):
