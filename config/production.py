@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-import environ
 from django.core.checks.security.base import (
     SECRET_KEY_INSECURE_PREFIX,
     SECRET_KEY_MIN_LENGTH,
     SECRET_KEY_MIN_UNIQUE_CHARACTERS,
 )
 from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "on", "ok", "true", "y", "yes"}  # as django-environ reads them
 
 
 class NotFitError(ImproperlyConfigured):
@@ -74,4 +75,4 @@ def _listed(variables: Mapping[str, str], name: str) -> list[str]:
 
 
 def _is_set(variables: Mapping[str, str], name: str) -> bool:
-    return variables.get(name, "").lower() in environ.Env.BOOLEAN_TRUE_STRINGS
+    return variables.get(name, "").strip().lower() in _TRUE

@@ -171,7 +171,7 @@ DATABASES = {
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 GQL_CLUSTER = {
     "REDIS_URL": REDIS_URL,
-    "METRICS_PORT": env.int("METRICS_PORT", default=None),
+    "METRICS_PORT": env.int("METRICS_PORT") if env.str("METRICS_PORT", default="") else None,
     "METRICS_HOST": env.str("METRICS_HOST", default="127.0.0.1"),
 } | env.json("GQL_CLUSTER", default={})
 OTEL = env.bool("OTEL", default=False)

@@ -1,7 +1,7 @@
 """Every HTTP address of the service is the engine's, and that of the admin site where it is on."""
 
 from django.conf import settings
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from gql_cluster.transport import urls
 from schema import schema
@@ -11,6 +11,6 @@ handler403 = "gql_cluster.transport.refusals.permission_denied"
 handler404 = "gql_cluster.transport.refusals.page_not_found"
 handler500 = "gql_cluster.transport.refusals.server_error"
 
-urlpatterns = [*urls.urlpatterns(schema)]
+urlpatterns: list[URLPattern | URLResolver] = [*urls.urlpatterns(schema)]
 if settings.ADMIN:
     urlpatterns.append(path("", include("config.admin")))

@@ -1,11 +1,11 @@
-"""What strangers are told of the schema: by introspection, and by errors that say “Did you mean”."""
+"""What strangers are told of the schema: by introspection, and by errors that make suggestions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -15,13 +15,10 @@ from graphql import (
     NoSchemaIntrospectionCustomRule,
     validate,
 )
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gql_cluster import conf
-
-E = TypeVar("E", bound=type[StrawberryGraphQLCoreExecutionContext])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +64,7 @@ def validating(maxsize: int, disclosure: Disclosure) -> Callable[..., list[Graph
     As Strawberry's own does, which has no switch for what graphql-core suggests, and strips one
     kind of suggestion of several when all are made. None are made here.
     """
-    own = [MaybeNullValidationRule, OneOfInputValidationRule]
+    own: list[Any] = [MaybeNullValidationRule, OneOfInputValidationRule]
     if not disclosure.introspection:
         own.append(NoIntrospection)
 
@@ -80,7 +77,7 @@ def validating(maxsize: int, disclosure: Disclosure) -> Callable[..., list[Graph
     return lru_cache(maxsize=maxsize)(validated)
 
 
-def discreet(executor: E, disclosure: Disclosure) -> E:
+def discreet(executor: Any, disclosure: Disclosure) -> Any:
     """Return an execution context that makes no suggestions for variables, if none are wanted."""
     if disclosure.suggestions:
         return executor
@@ -89,5 +86,4 @@ def discreet(executor: E, disclosure: Disclosure) -> E:
         return super(made, cls).build(*args, **{**options, "hide_suggestions": True})
 
     made: Any = type(executor.__name__, (executor,), {"build": classmethod(build)})
-    discreet_executor: E = made
-    return discreet_executor
+    return made

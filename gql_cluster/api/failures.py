@@ -85,11 +85,7 @@ def coded(error: GraphQLError) -> GraphQLError:
     cause = origin.original_error
     if cause is not None:
         failure = _failure(cause)
-        if failure.level == logging.ERROR:
-            return _unforeseen(error, failure, cause)
-        if failure.level is not None:
-            logger.log(failure.level, "%s at %s", failure.code, error.path, exc_info=cause)
-        return _with(error, failure.code, failure.message)
+        return _logged(error, failure, cause)
     if error.path is None or origin.nodes:
         return _with(error, "BAD_USER_INPUT", error.message)  # a variable, or an argument
     return error
@@ -102,13 +98,16 @@ def _origin(error: GraphQLError) -> GraphQLError:
     return error
 
 
-def _unforeseen(error: GraphQLError, failure: _Failure, cause: Exception) -> GraphQLError:
-    """Return what a client may know: that, and an id by which the log says more."""
-    error_id = logs.new_id()
-    extra = {"error_id": error_id}
-    logger.error("%s at %s", failure.code, error.path, exc_info=cause, extra=extra)
+def _logged(error: GraphQLError, failure: _Failure, cause: Exception) -> GraphQLError:
+    """Return what a client may know; of what nobody foresaw an id, by which the log says more."""
     told = _with(error, failure.code, failure.message)
-    told.extensions = {**(told.extensions or {}), "id": error_id}
+    extra = {}
+    if failure.level == logging.ERROR:
+        extra = {"error_id": logs.new_id()}
+        told.extensions = {**(told.extensions or {}), "id": extra["error_id"]}
+    if failure.level is not None:
+        text = "%s at %s"
+        logger.log(failure.level, text, failure.code, error.path, exc_info=cause, extra=extra)
     return told
 
 

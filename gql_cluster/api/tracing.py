@@ -38,7 +38,7 @@ _HIDDEN = StringValueNode(value="…")
 
 
 class Tracing(OpenTelemetryExtension):
-    """Strawberry's, which shows documents and arguments as they are; here their values are left out.
+    """Strawberry's, which shows documents and arguments as they are; here values are left out.
 
     An operation's span has the ids of its log records. A field whose value is there already has no
     span, and no coroutine.
@@ -67,17 +67,17 @@ class Tracing(OpenTelemetryExtension):
             self._span_holder[LifecycleStep.OPERATION].set_attribute("query", outline(document))
 
     def filter_resolver_args(
-        self, args: dict[str, Any], info: GraphQLResolveInfo
+        self, args: dict[str, Any], info: GraphQLResolveInfo[Any]
     ) -> dict[str, Any]:
         """Return the arguments that may be shown."""
         del info
         return {name: value for name, value in args.items() if name in _SHOWN}
 
-    def resolve(  # type: ignore[override]
+    def resolve(
         self,
         _next: Callable[..., Any],
         root: Any,
-        info: GraphQLResolveInfo,
+        info: GraphQLResolveInfo[Any],
         *args: str,
         **kwargs: Any,
     ) -> Any:

@@ -90,7 +90,7 @@ def serve(host: str, port: int) -> Callable[[], None]:
     Where no port is free it is logged, and the worker serves its clients all the same.
     """
     registry = CollectorRegistry()
-    registry.register(Collector())  # type: ignore[arg-type]  # it need not be its Collector
+    registry.register(Collector())
     for each in (ProcessCollector, PlatformCollector, GCCollector):
         each(registry=registry)
     for number in range(port, port + _PORTS):

@@ -98,7 +98,7 @@ async def test_stream_that_fails_ends_with_a_coded_error() -> None:
     results = [each async for each in await SCHEMA.subscribe('subscription { ticks(how: "bug") }')]
     first, last = results
     assert first.data == {"ticks": 1}
-    (error,) = last.errors or ()
+    (error,) = last.errors or []
     assert error.message == "Something went wrong on the server."
     assert (error.extensions or {})["code"] == "INTERNAL"
 
@@ -109,7 +109,7 @@ async def test_fault_of_the_server_is_logged(caplog: pytest.LogCaptureFixture) -
     await SCHEMA.execute('{ fail(how: "missing") }')
     assert caplog.records == []
     result = await SCHEMA.execute('{ fail(how: "bug") }')
-    (error,) = result.errors or ()
+    (error,) = result.errors or []
     (record,) = caplog.records
     assert vars(record)["error_id"] == (error.extensions or {})["id"]
     assert (record.name, record.levelname) == ("gql_cluster", "ERROR")

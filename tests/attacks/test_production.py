@@ -26,7 +26,7 @@ INTROSPECTION = {
     "fragment": "{ ...a } fragment a on Query { ...b } fragment b on Query { __schema { types { "
     "name } } }",
     "alias": "{ harmless: __schema { queryType { name } } }",
-    "inline": "query($yes: Boolean!) { ... @include(if: $yes) { __schema { queryType { name } } } }",
+    "inline": "query($yes: Boolean!) { ... @include(if: $yes) { __schema { types { name } } } }",
     "beside": "{ __typename bands { name } __schema { queryType { name } } }",
 }
 ALMOST = {

@@ -144,7 +144,7 @@ async def test_a_draft_that_is_being_committed_is_left_alone(
     """What a commit saves, it has to tell; the others that are meant are expired."""
     busy, idle = await ann.open(data={"name": "Wings"}), await ann.open(data={"name": "Queen"})
     meta = f"gqlc:{{draft:{raw(busy)}}}:meta"
-    seconds, _ = redis_client.time()  # type: ignore[misc]  # it is not awaitable here
+    seconds, _ = redis_client.time()
     redis_client.hset(meta, mapping={"lock": "a commit", "until": (seconds + 60) * 1000})
     with pytest.raises(CommandError, match=f"left alone: {raw(busy)}"):
         await drafts("expire", busy, idle, "--yes")
