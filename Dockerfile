@@ -13,7 +13,8 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings \
-    UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN=10
+    UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN=10 \
+    UVICORN_LOG_CONFIG=config/logging.json
 RUN useradd --system --uid 10001 --no-create-home service
 WORKDIR /app
 COPY --from=builder /venv /venv
