@@ -35,12 +35,20 @@ def environ(database_url: str, redis_url: str, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def production(folder: Path, redis_url: str, **more: str) -> Iterator[Worker]:
-    """Run one worker with the sample data, as long as the block runs."""
-    url = f"sqlite:///{folder / 'db.sqlite3'}"
-    variables = environ(url, redis_url, **more)
-    manage("migrate", environ=variables)
-    manage("load_samples", environ=variables)
+def production(
+    folder: Path, redis_url: str, samples: str | None = None, **more: str
+) -> Iterator[Worker]:
+    """Run one worker with the sample data, as long as the block runs.
+
+    `samples` is where they are already, to be copied.
+    """
+    path = folder / "db.sqlite3"
+    variables = environ(f"sqlite:///{path}", redis_url, **more)
+    if samples is None:
+        manage("migrate", environ=variables)
+        manage("load_samples", environ=variables)
+    else:
+        shutil.copyfile(urlsplit(samples).path, path)
     log = folder / "worker.log"
     process = start_worker(log, variables)
     worker = Worker(url="", process=process, log=log)
@@ -63,8 +71,3 @@ def records(worker: Worker) -> list[dict[str, Any]]:
 def database(worker: Worker) -> Path:
     """Return the file of the worker's database."""
     return worker.log.with_name("db.sqlite3")
-
-
-def copied(path: Path, folder: Path) -> Path:
-    """Return a copy of a file."""
-    return Path(shutil.copy(path, folder))

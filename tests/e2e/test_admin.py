@@ -74,10 +74,3 @@ def test_receipts_can_be_looked_at_and_not_touched(
     for address in (f"{pk}/change/", f"{pk}/delete/", "add/"):
         assert http.post(f"/admin/gql_cluster/receipt/{address}", data=fresh).status_code == 403
     assert len(select(database_url, "SELECT id FROM gql_cluster_receipt")) == 1
-
-
-def test_there_is_no_admin_site_unless_it_is_switched_on(start_workers: StartWorkers) -> None:
-    """Nor its files."""
-    (worker,) = start_workers(1)
-    for address in ("/admin/", "/static/admin/css/base.css"):
-        assert httpx.get(f"{worker.url}{address}", trust_env=False).status_code == 404

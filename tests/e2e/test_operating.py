@@ -31,9 +31,12 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[Worker]:
+def service(
+    tmp_path_factory: pytest.TempPathFactory, redis_url: str, sample_database_url: str
+) -> Iterator[Worker]:
     """A service in production, with metrics."""
-    with production(tmp_path_factory.mktemp("operated"), redis_url, METRICS_PORT="0") as worker:
+    folder = tmp_path_factory.mktemp("operated")
+    with production(folder, redis_url, sample_database_url, METRICS_PORT="0") as worker:
         yield worker
 
 
@@ -223,6 +226,12 @@ def test_a_probe_is_answered_by_address(service: Worker) -> None:
         assert (head.status_code, head.text) == (200, "")
 
 
+def test_there_is_no_admin_site_unless_it_is_switched_on(http: httpx.Client) -> None:
+    """Nor its files."""
+    for address in ("/admin/", "/static/admin/css/base.css"):
+        assert http.get(address).status_code == 404
+
+
 def test_a_database_that_is_not_migrated_is_not_ready(
     start_workers: StartWorkers, tmp_path: Any
 ) -> None:
@@ -252,18 +261,4 @@ async def test_a_worker_that_is_drained_serves_until_its_proxy_has_noticed(
             await watcher.next()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == SERVICE_RESTART
-    assert await asyncio.to_thread(worker.process.wait, DEADLINE) in (0, -signal.SIGTERM)
-
-
-async def test_a_second_word_ends_a_worker_at_once(
-    start_workers: StartWorkers, outside: httpx.AsyncClient
-) -> None:
-    """Whatever it was to wait for."""
-    (worker,) = start_workers(1, GQL_CLUSTER='{"DRAIN": 600}')
-    worker.process.send_signal(signal.SIGTERM)
-    async with asyncio.timeout(DEADLINE):
-        while (await outside.get(f"{worker.url}/readyz")).status_code == 200:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    await outside.aclose()
-    worker.process.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.process.wait, DEADLINE) in (0, -signal.SIGTERM)

@@ -71,7 +71,7 @@ def test_each_thing_that_is_wrong_is_told(wrong: dict[str, str], says: str) -> N
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"ADMIN": "1"}, {"SECURE_PROXY_SSL_HEADER": "X-Forwarded-Proto"}]
+    "more", [{}, {"ADMIN": "1", "SECURE_PROXY_SSL_HEADER": "X-Forwarded-Proto", "OTEL": "1"}]
 )
 def test_djangos_own_check_for_deployment_finds_nothing(more: dict[str, str]) -> None:
     """In a typical environment, with nothing silenced; no server has to be there for it."""
