@@ -69,7 +69,7 @@ def note(*, session: str | None = None, draft: str | None = None) -> None:
 def new_id() -> str:
     """Return a random id, of a request or an error, that is short enough to be read out.
 
-    It opens nothing, and need not be hard to guess: the system's randomness takes ten times as long.
+    It opens nothing and need not be hard to guess; the system's randomness takes longer.
     """
     return f"{getrandbits(64):016x}"
 
