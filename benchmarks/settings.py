@@ -3,9 +3,11 @@
 from config.settings import *  # noqa: F403 - all of them
 from config.settings import GQL_CLUSTER, INSTALLED_APPS
 
-# 500 sessions join one draft; and a machine that is busy is no Redis that is away.
+# 500 sessions join one draft, from one address; and a machine that is busy is no Redis that is away.
 GQL_CLUSTER = {
     "MAX_MEMBERS": 1000,
+    "MAX_SOCKETS_PER_ADDRESS": 10_000,
+    "MAX_SOCKETS_PER_SESSION": 10_000,
     "STORE_TIMEOUT": 20.0,
     "STORE_CONNECT_TIMEOUT": 20.0,
     **GQL_CLUSTER,

@@ -24,8 +24,11 @@ from uvicorn.supervisors import Multiprocess
 
 from config.embedded import EmbeddedServerError, end_on_sigterm, redis_server
 from config.logs import logging_settings
+from gql_cluster import conf
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+MAX_CONNECTIONS = 10_000
+"""How many connections a worker has before it answers 503."""
 
 
 class CannotListenError(RuntimeError):
@@ -74,6 +77,10 @@ def _run_uvicorn(listener: socket.socket) -> None:
         workers=int(os.environ.get("WORKERS") or 1),
         log_config=logging_settings(),
         timeout_graceful_shutdown=int(os.environ.get("SHUTDOWN_GRACE") or 10),
+        http="config.protocols:HttpProtocol",
+        ws="config.protocols:WebSocketProtocol",
+        ws_max_size=conf.load().MAX_MESSAGE_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
     )
     listener.listen(config.backlog)  # from here on a client waits and is not refused
     host, port = listener.getsockname()[:2]

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionContext
 
 from gql_cluster import logs
 from gql_cluster.api.disclosure import Disclosure, validating
@@ -30,6 +32,8 @@ from gql_cluster.domain.error import (
 )
 
 logger = logging.getLogger("gql_cluster")
+
+_SEVERAL = 2
 
 
 def is_data(error: ClusterError) -> bool:
@@ -58,6 +62,8 @@ def _failure(exc: Exception) -> _Failure:
             failure = _Failure(exc.code.value, str(exc))
         case PermissionDenied():
             failure = _Failure(ErrorCode.FORBIDDEN.value, str(exc) or "That is not permitted.")
+        case MissingQueryError():
+            failure = _Failure("BAD_REQUEST", "The request has no “query”.")
         case CannotGetOperationTypeError():
             failure = _Failure("OPERATION_RESOLUTION_FAILURE", exc.as_http_error_reason())
         case InvalidOperationTypeError():
@@ -149,5 +155,21 @@ class CodedValidation(ValidationCache):
                 if "code" in (error.extensions or {})
                 else _with(error, "GRAPHQL_VALIDATION_FAILED", error.message)
                 for error in self.execution_context.pre_execution_errors or ()
-            ]
+            ] or _ambiguity(self.execution_context)
             yield
+
+
+def _ambiguity(context: ExecutionContext) -> list[GraphQLError]:
+    """Return the error of a document with several operations, none of which is named.
+
+    GraphQL (GetOperation) wants it; Strawberry would execute the first.
+    """
+    document = context.graphql_document
+    name = vars(context)["_provided_operation_name"]
+    if document is None or name is not None or len(document.definitions) < _SEVERAL:
+        return []
+    kinds = [isinstance(each, OperationDefinitionNode) for each in document.definitions]
+    if sum(kinds) < _SEVERAL:
+        return []
+    message = "The document has several operations: one has to be named."
+    return [GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})]

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cross_web import HTTPException
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
@@ -23,6 +24,7 @@ from strawberry.django.views import AsyncGraphQLView
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from gql_cluster import conf
@@ -93,6 +95,8 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
             refusal = exc
         except HTTPException as exc:
             refusal = Refusal(HTTPStatus(exc.status_code), exc.reason)
+        except SuspiciousOperation as exc:  # too many parameters, and the like
+            refusal = Refusal(HTTPStatus.BAD_REQUEST, str(exc))
         except UnauthenticatedError as exc:
             refusal = Refusal(
                 HTTPStatus.UNAUTHORIZED,
@@ -231,8 +235,9 @@ def _is_mutation(given: Parameters) -> bool:
 
 def _is_request_error(result: ExecutionResult) -> bool:
     """Tell whether nothing was executed: the errors are then of the request, and not of a field."""
-    errors = result.errors or []
-    return result.data is None and all(error.path is None for error in errors)
+    if isinstance(result, PreExecutionError):
+        return True
+    return result.data is None and all(error.path is None for error in result.errors or ())
 
 
 def _response_of(result: ExecutionResult) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 import msgspec
@@ -92,6 +93,10 @@ class TransportWs(BaseGraphQLTransportWSHandler[dict[str, Any], None]):
 class Ws(BaseGraphQLWSHandler[dict[str, Any], None]):
     """The older `graphql-ws`."""
 
+    def __init__(self, *, schema: Any, **more: Any) -> None:
+        """Take a schema, of which Strawberry would execute subscriptions alone."""
+        super().__init__(schema=_Everything(subscribe=schema.stream), **more)  # type: ignore[arg-type]
+
     async def handle(self) -> None:
         """Serve the socket; one that does not begin is closed, as by the newer protocol."""
         beginning = asyncio.create_task(self._expect_init())
@@ -132,6 +137,13 @@ class Ws(BaseGraphQLWSHandler[dict[str, Any], None]):
         await asyncio.sleep(self.view.connection_init_wait_timeout.total_seconds())
         if not self.connection_acknowledged:
             await self.websocket.close(INIT_TIMEOUT, "Connection initialisation timeout")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Everything:
+    """Stands for a schema whose `subscribe` takes queries and mutations, too."""
+
+    subscribe: Any
 
 
 def _too_many() -> GraphQLError:

@@ -251,7 +251,8 @@ def websocket_application(
             with counted(address, conf.load().MAX_SOCKETS_PER_ADDRESS):
                 await _served(routed, scope, receive, send)
         except TooManySocketsError:
-            await _refuse(scope, receive, send)
+            await receive()
+            await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})  # 403 to the client
 
     return application
 
@@ -269,15 +270,3 @@ async def _served(routed: Any, scope: Any, receive: Any, send: Any) -> None:
         finally:
             metrics.open_now["sockets"] -= 1
             await connections.give_back()
-
-
-async def _refuse(scope: Any, receive: Any, send: Any) -> None:
-    """Refuse a handshake: by 429 where the server has a word for it, or else by 403."""
-    await receive()
-    if "websocket.http.response" in scope.get("extensions", {}):
-        headers = [(b"retry-after", b"5"), (b"content-length", b"0")]
-        start = {"type": "websocket.http.response.start", "status": 429, "headers": headers}
-        await send(start)
-        await send({"type": "websocket.http.response.body", "body": b""})
-    else:
-        await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})

@@ -1,0 +1,1 @@
+"""The transports against their specifications: one test a rule, over real sockets."""

@@ -1,0 +1,1 @@
+"""Each rule of GraphQL over SSE, in its mode of distinct connections."""
