@@ -23,9 +23,8 @@ from urllib.parse import quote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+
+import gql_cluster
 
 env = environ.Env()
 
@@ -131,22 +130,11 @@ DATABASES = {
 
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 GQL_CLUSTER = {"REDIS_URL": REDIS_URL} | env.json("GQL_CLUSTER", default={})
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [
-                {
-                    "address": REDIS_URL,
-                    "socket_connect_timeout": 1,  # seconds
-                    "socket_timeout": 1,
-                    # By default ten times: a Redis that hangs would hang its caller for a minute.
-                    "retry": Retry(NoBackoff(), 1, (RedisConnectionError,)),
-                },
-            ],
-        },
-    },
-}
+try:
+    CHANNEL_LAYERS = {"default": gql_cluster.channel_layer(REDIS_URL)}
+except ValueError as exc:
+    message = f"REDIS_URL: {exc}."
+    raise ImproperlyConfigured(message) from exc
 
 # In the database alone: a cache in Redis would fail with it.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
