@@ -1,4 +1,4 @@
-"""Several real Redis that work together: a Redis Cluster, and a master with replica and Sentinels."""
+"""Several real Redis that work together: a Redis Cluster, and a master with its Sentinels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from redis import Redis
+from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
 
 from config.embedded import redis_server
@@ -23,6 +25,29 @@ PORTS = range(10_000, 20_000)
 SLOTS = 16_384
 SERVICE = "drafts"
 DEADLINE = 60.0
+
+
+Client: TypeAlias = Redis | RedisCluster
+
+
+def connect(url: str) -> Client:
+    """Return a plain client for what a URL names; the caller closes it."""
+    if not url.startswith("redis+cluster://"):
+        return Redis.from_url(url)
+    hosts = (each.split(":") for each in url.removeprefix("redis+cluster://").split(","))
+    return RedisCluster(startup_nodes=[ClusterNode(host, int(port)) for host, port in hosts])
+
+
+def channels(client: Any) -> list[bytes]:
+    """Return what is listened to, on whatever node."""
+    everywhere = {"target_nodes": "all"} if isinstance(client, RedisCluster) else {}
+    found: list[bytes] = client.pubsub_channels(**everywhere)
+    return found
+
+
+def apart(url: str, number: int) -> str:
+    """Return where another part of the same Redis is; a cluster has one alone."""
+    return url if "+cluster" in url else urlsplit(url)._replace(path=f"/{number}").geturl()
 
 
 class Member:
@@ -162,9 +187,7 @@ def redis_cluster(directory: Path, *, masters: int = 3, replicas: int = 0) -> It
             made.start()
             return made
 
-        cluster = Cluster(
-            [member() for _ in range(masters)], [member() for _ in range(replicas)]
-        )
+        cluster = Cluster([member() for _ in range(masters)], [member() for _ in range(replicas)])
         cluster.form()
         yield cluster
 

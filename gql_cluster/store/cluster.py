@@ -187,9 +187,7 @@ async def _command(node: Node, *, args: Sequence[Any], options: dict[str, Any]) 
     return await node.execute_command(*args, **options)
 
 
-async def _script(
-    node: Node, *, script: Script, keys: Sequence[str], args: Sequence[Sent]
-) -> Any:
+async def _script(node: Node, *, script: Script, keys: Sequence[str], args: Sequence[Sent]) -> Any:
     return await node.script(script, keys, args)
 
 

@@ -6,6 +6,7 @@ It is channels_redis' own for Pub/Sub; what is made here is its configuration.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from typing import Any
 
 from redis.asyncio.connection import Connection, SSLConnection
@@ -36,6 +37,7 @@ def channel_layer(url: str) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 1, (ConnectionError,)),
         **place.options,
     }
+    host.pop("timeout", None)  # of a pool that waits
     match place.topology:
         case Topology.SENTINEL:
             host |= {
@@ -66,13 +68,12 @@ class AnyConnection(Connection):
         super().__init__(**options)
 
     async def _connect(self) -> None:
-        failed: OSError = ConnectionRefusedError("There are no nodes.")
-        for self.host, self.port in random.sample(self._nodes, len(self._nodes)):
-            try:
+        *first, last = random.sample(self._nodes, len(self._nodes))
+        for self.host, self.port in first:  # noqa: B020
+            with suppress(OSError):  # a timeout is one, too
                 return await super()._connect()
-            except OSError as exc:  # a timeout is one, too
-                failed = exc
-        raise failed
+        self.host, self.port = last
+        return await super()._connect()
 
 
 class SecureAnyConnection(AnyConnection, SSLConnection):

@@ -54,7 +54,8 @@ def count_saves(client: SyncClient, keys: Keys, roots: Sequence[str]) -> list[st
     try:
         pipe = client.pipeline(transaction=False)
         for root in roots:
-            pipe.eval(_script(), 1, keys.stamp(root))
+            # By this name: redis-py's pipelines for a cluster have no `eval()`.
+            pipe.execute_command("EVAL", _script(), 1, keys.stamp(root))
         counts = pipe.execute()
     except RedisError as exc:
         raise StoreUnavailableError.of("The draft store does not answer.") from exc

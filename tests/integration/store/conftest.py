@@ -120,13 +120,9 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def keys(client: Redis) -> AsyncIterator[Keys]:
-    """Key names of this test alone; what is under them is deleted after it."""
-    prefix = f"test-{uuid4().hex}"
-    yield Keys(prefix=prefix)
-    left = [key async for key in client.scan_iter(match=f"{prefix}:*")]
-    if left:
-        await client.delete(*left)
+def keys() -> Keys:
+    """Key names of this test alone."""
+    return Keys(prefix=f"test-{uuid4().hex}")
 
 
 @pytest.fixture
