@@ -2,8 +2,8 @@
 
 `Schema` makes the GraphQL schema of some clusters; `type` declares the mirror type of a model, and
 `rows` a list in it that a manager of the model makes, and `Children` how many children a relation
-of it takes; `register_field` says how a model field of a project's own travels; `channel_layer` makes
-the setting for the wake-ups.
+of it takes; `register_field` says how a model field of a project's own travels, and
+`channel_layer` makes the setting for the wake-ups.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ PORTS = range(10_000, 20_000)
 """The bus of a cluster has a port 10,000 above; neither is one that the system gives by itself."""
 SLOTS = 16_384
 SERVICE = "drafts"
+PASSWORD = "of-drafts"  # noqa: S105
+SENTINEL_PASSWORD = "of-sentinels"  # noqa: S105
 DEADLINE = 60.0
 
 
@@ -58,16 +60,18 @@ class Member:
         self._directory = directory
         self._options = options
         self._running = ExitStack()
+        self._password = ""
         self.port = free_port()
         self.pid = 0
 
     @property
     def url(self) -> str:
         """Where it is, or will be again."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Return when it answers."""
+        """Return when it answers, to anybody."""
+        self._password = ""
         server = redis_server(
             self._directory, port=self.port, appendonly=False, options=self._options
         )
@@ -78,6 +82,11 @@ class Member:
         """Send it one command."""
         with Redis.from_url(self.url) as client:
             return client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+    def lock(self, password: str) -> None:
+        """Let it ask for a password from now on."""
+        self.ask("ACL SETUSER", "default", "resetpass", f">{password}")
+        self._password = password
 
     def kill(self) -> None:
         """End it at once, and return when it is gone."""
@@ -153,19 +162,40 @@ class Watched:
     def url(self) -> str:
         """What a service is told."""
         hosts = ",".join(f"127.0.0.1:{each.port}" for each in self.sentinels)
-        return f"redis+sentinel://{hosts}/{SERVICE}"
+        query = f"sentinel_password={SENTINEL_PASSWORD}"
+        return f"redis+sentinel://:{PASSWORD}@{hosts}/{SERVICE}/1?{query}"
+
+    def lock(self) -> None:
+        """Let all of them ask for passwords, each other too."""
+        for sentinel in self.sentinels:
+            sentinel.ask("SENTINEL SET", SERVICE, "auth-pass", PASSWORD)
+            sentinel.ask("SENTINEL CONFIG", "SET", "sentinel-pass", SENTINEL_PASSWORD)
+        for sentinel in self.sentinels:
+            sentinel.lock(SENTINEL_PASSWORD)
+        for member in self.members:
+            self.lock_member(member)
+
+    def lock_member(self, member: Member) -> None:
+        """Let one that was started ask for the password."""
+        member.ask("CONFIG SET", "masterauth", PASSWORD)
+        member.lock(PASSWORD)
+
+    def bring_back(self, member: Member) -> None:
+        """Start one that was killed, as the replica of the other."""
+        member.start()
+        self.lock_member(member)
+        member.ask("REPLICAOF", "127.0.0.1", self.other_than(member).port)
+        until(lambda: is_replica_in_step(member))
+
+    def other_than(self, member: Member) -> Member:
+        """Return the other of the two."""
+        return next(each for each in self.members if each is not member)
 
     @property
     def master(self) -> Member:
         """Return the member that is the master, as the first Sentinel has it."""
         _, port = self.sentinels[0].ask("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE)
         return next(each for each in self.members if each.port == int(port))
-
-    @property
-    def other(self) -> Member:
-        """Return the member that is not."""
-        master = self.master
-        return next(each for each in self.members if each is not master)
 
 
 @contextmanager
@@ -222,7 +252,9 @@ def redis_sentinel(directory: Path, *, sentinels: int = 3) -> Iterator[Watched]:
             )
             watching.append(started(name, str(path), "--sentinel"))
         until(lambda: all(_sees_all(each, sentinels) for each in watching))
-        yield Watched([first, second], watching)
+        watched = Watched([first, second], watching)
+        watched.lock()
+        yield watched
 
 
 def _sees_all(sentinel: Member, sentinels: int) -> bool:
@@ -232,9 +264,15 @@ def _sees_all(sentinel: Member, sentinels: int) -> bool:
 
 
 def is_replica_in_step(member: Member) -> bool:
-    """Tell whether a member follows a master and has all that this has."""
+    """Tell whether a member follows a master."""
     info = member.ask("INFO", "replication")
     return bool(info["role"] == "slave" and info["master_link_status"] == "up")
+
+
+def has_all(replica: Member, master: Member) -> bool:
+    """Tell whether a replica has all that its master has."""
+    offsets = [each.ask("INFO", "replication") for each in (replica, master)]
+    return bool(offsets[0]["slave_repl_offset"] >= offsets[1]["master_repl_offset"])
 
 
 def name_of(member: Member) -> str:

@@ -69,7 +69,7 @@ class AnyConnection(Connection):
 
     async def _connect(self) -> None:
         *first, last = random.sample(self._nodes, len(self._nodes))
-        for self.host, self.port in first:  # noqa: B020
+        for self.host, self.port in first:
             with suppress(OSError):  # a timeout is one, too
                 return await super()._connect()
         self.host, self.port = last
