@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
+from redis.exceptions import ResponseError
 
 from config.embedded import redis_server
 
@@ -130,6 +131,22 @@ class Cluster:
         """Return the master that had the key's slot at first."""
         return self.masters[key_slot(key.encode()) * len(self.masters) // SLOTS]
 
+    def heal(self) -> None:
+        """Have the masters be masters again, and the replicas their replicas, all in step."""
+        for master, replica in zip(self.masters, self.replicas, strict=False):
+            self.promote(master)
+            until(lambda replica=replica: is_replica_in_step(replica))
+        until(lambda: all(self._knows_all(member) for member in self.members))
+
+    def promote(self, member: Member) -> None:
+        """Have a replica take its master's place, unless it has."""
+        while member.ask("INFO", "replication")["role"] != "master":
+            until(lambda: is_replica_in_step(member))
+            with suppress(ResponseError):  # it has been promoted just now
+                member.ask("CLUSTER FAILOVER")
+            # One that was begun is given up behind five seconds.
+            until(lambda: member.ask("INFO", "replication")["role"] == "master", within=6)
+
     def form(self) -> None:
         """Make a cluster of members that have started; return when each of them says so."""
         shares = len(self.masters)
@@ -199,10 +216,13 @@ class Watched:
 
 
 @contextmanager
-def redis_cluster(directory: Path, *, masters: int = 3, replicas: int = 0) -> Iterator[Cluster]:
+def redis_cluster(
+    directory: Path, *, masters: int = 3, replicas: int = 0, patience: int = 15
+) -> Iterator[Cluster]:
     """A cluster of so many masters, and replicas of the first of them, as long as the block runs.
 
-    What a dead master had is missing, the rest goes on; its replica is promoted after a second.
+    What a dead master had is missing, the rest goes on; its replica is promoted after some
+    seconds of `patience`.
     """
     names = count()
     with ExitStack() as stack:
@@ -211,7 +231,8 @@ def redis_cluster(directory: Path, *, masters: int = 3, replicas: int = 0) -> It
             made = Member(
                 directory / f"node-{next(names)}",
                 *("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"),
-                *("--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"),
+                *("--cluster-node-timeout", f"{patience}000"),
+                *("--repl-diskless-sync-delay", "0"),
             )
             stack.callback(made.stop)
             made.start()
@@ -272,7 +293,7 @@ def is_replica_in_step(member: Member) -> bool:
 def has_all(replica: Member, master: Member) -> bool:
     """Tell whether a replica has all that its master has."""
     offsets = [each.ask("INFO", "replication") for each in (replica, master)]
-    return bool(offsets[0]["slave_repl_offset"] >= offsets[1]["master_repl_offset"])
+    return bool(offsets[0]["master_repl_offset"] >= offsets[1]["master_repl_offset"])
 
 
 def name_of(member: Member) -> str:
@@ -280,11 +301,14 @@ def name_of(member: Member) -> str:
     return str(member.ask("CLUSTER MYID"), "ascii")
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Return when it holds, which nothing tells; it is asked again and again."""
-    deadline = time.monotonic() + DEADLINE
+def until(holds: Callable[[], bool], *, within: float | None = None) -> None:
+    """Return when it holds, which nothing tells, or when the time is over that is given."""
+    began = time.monotonic()
     while not holds():
-        assert time.monotonic() < deadline
+        passed = time.monotonic() - began
+        if within is not None and passed > within:
+            return
+        assert passed < DEADLINE
         time.sleep(0.01)
 
 

@@ -19,13 +19,20 @@ __all__ = ["engine", "make_engine"]
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def running_cluster() -> Iterator[Cluster]:
     """Three masters, the first with a replica."""
     with (
         TemporaryDirectory(prefix="gqlc-") as folder,
-        redis_cluster(Path(folder), replicas=1) as cluster,
+        redis_cluster(Path(folder), replicas=1, patience=2) as cluster,
     ):
         yield cluster
+
+
+@pytest.fixture
+def cluster(running_cluster: Cluster) -> Cluster:
+    """The cluster as it was at first, whoever took whose place since."""
+    running_cluster.heal()
+    return running_cluster
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ from tests.integration.store.band import (
 )
 from tests.integration.store.band import rename as renaming
 from tests.integration.topologies.conftest import layer_of
-from tests.topologies import Cluster, Member, has_all, is_replica_in_step, name_of, until
+from tests.topologies import Cluster, Member, has_all, name_of, until
 
 pytestmark = pytest.mark.once
 
@@ -272,10 +272,10 @@ async def test_edits_and_events_go_on_through_a_failover(
     async with aclosing(numbered(watch(two, ANN, view.draft.id, after=None))) as events:
         await take(events, 1)
         await rename(one, view, "Before")
-        await fail_over(cluster.replicas[0])
+        await asyncio.to_thread(cluster.promote, cluster.replicas[0])
         await rename(one, view, "Behind")
         assert names_told(await take(events, 2)) == ["Before", "Behind"]
-        await fail_over(cluster.masters[0])
+        await asyncio.to_thread(cluster.promote, cluster.masters[0])
         await rename(two, view, "Back")
         assert names_told(await take(events, 1)) == ["Back"]
 
@@ -308,8 +308,6 @@ async def test_edits_go_on_where_a_replica_took_a_dead_masters_place(
                     await rename(one, elsewhere, "Meanwhile")
         assert names_told(await take(events, 2)) == ["Before", "Behind"]
     await asyncio.to_thread(master.start)
-    until(lambda: is_replica_in_step(master))
-    await fail_over(master)
 
 
 async def on(cluster: Cluster, place: Member, engine: Engine) -> View:
@@ -318,16 +316,6 @@ async def on(cluster: Cluster, place: Member, engine: Engine) -> View:
         view = await open_new(engine, ANN, BAND, new("Band", name="New"))
         if cluster.owner(KEYS.draft(view.draft.id)[0]) is place:
             return view
-
-
-async def fail_over(replica: Member) -> None:
-    """Have a replica take its master's place."""
-
-    def take_over() -> None:
-        replica.ask("CLUSTER FAILOVER")
-        until(lambda: replica.ask("INFO", "replication")["role"] == "master")
-
-    await asyncio.to_thread(take_over)
 
 
 def names_told(events: list[Event]) -> list[object]:
