@@ -35,10 +35,9 @@ from typing import Any
 from urllib.parse import quote
 
 import environ
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
+from django.core.exceptions import ImproperlyConfigured
 
+import gql_cluster
 from config.logs import logging_settings
 from config.production import require_fit
 
@@ -175,22 +174,11 @@ GQL_CLUSTER = {
     "METRICS_HOST": env.str("METRICS_HOST", default="127.0.0.1"),
 } | env.json("GQL_CLUSTER", default={})
 OTEL = env.bool("OTEL", default=False)
-CHANNEL_LAYERS = {
-    "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
-        "CONFIG": {
-            "hosts": [
-                {
-                    "address": REDIS_URL,
-                    "socket_connect_timeout": 1,  # seconds
-                    "socket_timeout": 1,
-                    # By default ten times: a Redis that hangs would hang its caller for a minute.
-                    "retry": Retry(NoBackoff(), 1, (RedisConnectionError,)),
-                },
-            ],
-        },
-    },
-}
+try:
+    CHANNEL_LAYERS = {"default": gql_cluster.channel_layer(REDIS_URL)}
+except ValueError as exc:
+    message = f"REDIS_URL: {exc}."
+    raise ImproperlyConfigured(message) from exc
 
 # In the database alone: a cache in Redis would fail with it.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"

@@ -2,7 +2,8 @@
 
 `Schema` makes the GraphQL schema of some clusters; `type` declares the mirror type of a model, and
 `rows` a list in it that a manager of the model makes, and `Children` how many children a relation
-of it takes; `register_field` says how a model field of a project's own travels.
+of it takes; `register_field` says how a model field of a project's own travels, and
+`channel_layer` makes the setting for the wake-ups.
 """
 
 from __future__ import annotations
@@ -17,11 +18,21 @@ if TYPE_CHECKING:
     from gql_cluster.api.mirror import mirror as type  # noqa: A004 - as strawberry.type
     from gql_cluster.api.schema import Schema
     from gql_cluster.orm.custom import register_field
+    from gql_cluster.store.layer import channel_layer
 
-__all__ = ["Children", "Schema", "interface", "register_field", "rows", "type"]
+__all__ = [
+    "Children",
+    "Schema",
+    "channel_layer",
+    "interface",
+    "register_field",
+    "rows",
+    "type",
+]
 
 _PLACES = {
     "Children": ("gql_cluster.api.children", "Children"),
+    "channel_layer": ("gql_cluster.store.layer", "channel_layer"),
     "interface": ("gql_cluster.api.mirror", "interface"),
     "rows": ("gql_cluster.api.fields", "rows"),
     "Schema": ("gql_cluster.api.schema", "Schema"),

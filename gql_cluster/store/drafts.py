@@ -13,7 +13,7 @@ from gql_cluster.domain.draft import Draft, DraftState, Entry, Stack
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.tree import Want
 from gql_cluster.store import wire
-from gql_cluster.store.client import Client, Sent, guarded
+from gql_cluster.store.client import Client, guarded
 from gql_cluster.store.codec import (
     encode_draft,
     encode_entry,
@@ -21,6 +21,7 @@ from gql_cluster.store.codec import (
     encode_value,
 )
 from gql_cluster.store.keys import Keys
+from gql_cluster.store.node import Sent
 from gql_cluster.store.packs import pack
 from gql_cluster.store.results import (
     Accepted,

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from redis.exceptions import RedisError
 
 from gql_cluster.domain.error import StoreUnavailableError
+from gql_cluster.store.circuit import CircuitOpenError
 from gql_cluster.store.client import Client
 from gql_cluster.store.keys import Keys
 
@@ -37,5 +38,5 @@ class Listing:
                 if name not in seen:
                     seen.add(name)
                     yield name
-        except (RedisError, OSError) as exc:
+        except (CircuitOpenError, RedisError, OSError) as exc:
             raise StoreUnavailableError.of("The draft store does not answer.") from exc

@@ -79,8 +79,8 @@ class Collector:
         )
         yield GaugeMetricFamily(
             f"{_PREFIX}circuit_open",
-            "Whether calls of the draft store fail at once, because it did not answer.",
-            value=int(any(circuit.is_open for circuit in list(metrics.circuits))),
+            "Redis servers whose calls fail at once, because they did not answer.",
+            value=sum(circuit.is_open for circuit in list(metrics.circuits)),
         )
 
 
