@@ -52,7 +52,7 @@ class Settings:
     """How many sessions may join a draft besides its owner."""
     MAX_DOCUMENT_LENGTH: int = 100_000
     """How many characters a GraphQL document may have."""
-    MAX_TOKENS: int = 3000
+    MAX_TOKENS: int = 2000
     """How many tokens it may have, and how many comments."""
     MAX_OPERATIONS: int = 50
     """How many operations it may hold, of which one is executed."""
@@ -64,7 +64,7 @@ class Settings:
     """How many of them may have an alias."""
     MAX_DIRECTIVES: int = 100
     """How many directives it may have."""
-    MAX_COMPARISONS: int = 20_000
+    MAX_COMPARISONS: int = 10_000
     """How many pairs of fields of one name validation may compare."""
     MAX_ERRORS: int = 5
     """How many errors validation may find before it gives up."""

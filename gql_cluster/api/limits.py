@@ -21,6 +21,7 @@ from graphql import (
     SelectionSetNode,
 )
 from strawberry.extensions import SchemaExtension
+from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from gql_cluster.api.context import caller_in
 from gql_cluster.api.cost import too_complex
@@ -68,7 +69,9 @@ class Limits(SchemaExtension):
             self._document = self._read(context.query or "")
             context.graphql_document = self._document.node
         except GraphQLError as error:
-            context.graphql_document = _stand_in(context.operation_name)
+            context.graphql_document = _stand_in(
+                context.operation_name, next(iter(context.allowed_operations))
+            )
             context.pre_execution_errors = [_refusal(error)]
         yield
 
@@ -145,10 +148,10 @@ def _refusal(error: GraphQLError) -> GraphQLError:
     return error
 
 
-def _stand_in(name: str | None) -> DocumentNode:
-    """Return a document whose operation may be sent in any way: it is not executed."""
+def _stand_in(name: str | None, kind: StrawberryOperationType) -> DocumentNode:
+    """Return a document with an operation of this kind, which may be sent and is not executed."""
     operation = OperationDefinitionNode(
-        operation=OperationType.QUERY,
+        operation=OperationType(kind.value),
         name=None if name is None else NameNode(value=name),
         selection_set=SelectionSetNode(selections=()),
     )
