@@ -77,15 +77,63 @@ class Settings:
     ALLOW_GET: bool = field(default_factory=_is_debug)
     """Whether `GET` takes queries; as `DEBUG` is, if absent. Read when the URLs are made."""
     INTROSPECTION: bool = field(default_factory=_is_debug)
-    """Whether `__schema` and `__type` answer; as `DEBUG` is, if absent. Read with the schema."""
+    """Whether `__schema` and `__type` answer; as `DEBUG` is, if absent."""
     SUGGESTIONS: bool = field(default_factory=_is_debug)
-    """Whether errors say “Did you mean”; as `DEBUG` is, if absent. Read with the schema."""
+    """Whether errors say “Did you mean”; as `DEBUG` is, if absent."""
     DRAIN: float = 0.0
     """How long a worker that is told to end serves on, and says at `/readyz` that it ends."""
     METRICS_PORT: int | None = None
     """Where Prometheus finds `/metrics` of a worker; nowhere if absent."""
     METRICS_HOST: str = "127.0.0.1"
     """The address of that."""
+    MAX_DOCUMENT_LENGTH: int = 100_000
+    """How many characters a GraphQL document may have."""
+    MAX_TOKENS: int = 2000
+    """How many tokens it may have, and how many comments."""
+    MAX_OPERATIONS: int = 50
+    """How many operations it may hold, of which one is executed."""
+    MAX_DEPTH: int = 20
+    """How many levels of fields an operation may have."""
+    MAX_FIELDS: int = 2000
+    """How many fields it may ask for, those of a fragment counted wherever it is spread."""
+    MAX_ALIASES: int = 200
+    """How many of them may have an alias."""
+    MAX_DIRECTIVES: int = 100
+    """How many directives it may have."""
+    MAX_COMPARISONS: int = 10_000
+    """How many pairs of fields of one name validation may compare."""
+    MAX_ERRORS: int = 5
+    """How many errors validation may find before it gives up."""
+    MAX_INPUT_DEPTH: int = 50
+    """How deep values may be nested, in a document and in variables."""
+    MAX_INPUT_VALUES: int = 25_000
+    """How many values the variables of a request may hold."""
+    MAX_PAGE: int = 100
+    """How much `first`, `last` and `limit` may ask for."""
+    LIST_SIZE: int = 10
+    """How long a list without a page is taken to be, when the cost is estimated."""
+    MAX_COST: int = 100_000
+    """How many values an operation may be estimated to answer with."""
+    DOCUMENT_CACHE_BYTES: int = 32 * 1024 * 1024
+    """How much of valid documents a worker keeps in memory."""
+    OPERATION_TIMEOUT: float = 30.0
+    """How long an operation may take, or an event of a subscription; 0: as long as it likes."""
+    MAX_DRAFTS: int = 100
+    """How many open drafts a session may have."""
+    MAX_NODES: int = 20_000
+    """How many nodes a draft may hold."""
+    MAX_DRAFT_BYTES: int = 32 * 1024 * 1024
+    """How much a draft may take in Redis; its log may take as much again."""
+    MAX_FIELD_BYTES: int = 1024 * 1024
+    """How much one field of a node may hold."""
+    MUTATION_RATE: float = 50.0
+    """How many mutations a second a session may send in the long run; 0: as many as it likes."""
+    MUTATION_BURST: int = 200
+    """How many it may send at once, when it has sent none for a while."""
+    ADDRESS_RATE: float = 200.0
+    """How many mutations a second may come from one address; 0: as many as it likes."""
+    ADDRESS_BURST: int = 800
+    """How many may come from it at once."""
 
     @property
     def draft_ttl(self) -> timedelta:

@@ -24,9 +24,9 @@ from graphql import (
     Visitor,
     visit,
 )
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gql_cluster.api.events import DraftEvent
+from gql_cluster.api.timed import TimedExecutor
 from gql_cluster.domain.draft import Draft
 from gql_cluster.service.engine import Caller
 from gql_cluster.service.watch import EditorsChanged, Event
@@ -57,7 +57,7 @@ class Audience:
 _audiences: WeakValueDictionary[Hashable, Audience] = WeakValueDictionary()
 
 
-class SharingExecutor(StrawberryGraphQLCoreExecutionContext):
+class SharingExecutor(TimedExecutor):
     """Executes what happens to a draft once for each audience."""
 
     _audience: Audience | None = None

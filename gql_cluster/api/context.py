@@ -12,8 +12,12 @@ _NOBODY = Caller(session=None)
 
 
 def caller_of(info: strawberry.Info) -> Caller:
-    """Return who asks: the context's `caller`, as an item or an attribute; else nobody."""
-    context: object = info.context
+    """Return who asks: the context's `caller`; else nobody."""
+    return caller_in(info.context)
+
+
+def caller_in(context: object) -> Caller:
+    """Return the caller in a context, as an item or an attribute; else nobody."""
     if isinstance(context, Mapping):
         caller = context.get("caller")
     else:

@@ -9,20 +9,15 @@ by itself gets the names that Apollo gave: `GRAPHQL_PARSE_FAILED`, `GRAPHQL_VALI
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
-from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
+from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import MissingQueryError
-from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionContext
 
 from gql_cluster import logs
-from gql_cluster.api.disclosure import Disclosure, validating
 from gql_cluster.api.errors import PAYLOAD_CODES
 from gql_cluster.domain.error import (
     ClusterError,
@@ -32,8 +27,6 @@ from gql_cluster.domain.error import (
 )
 
 logger = logging.getLogger("gql_cluster")
-
-_SEVERAL = 2
 
 
 def is_data(error: ClusterError) -> bool:
@@ -126,50 +119,3 @@ def _with(error: GraphQLError, code: str, message: str) -> GraphQLError:
         path=error.path,
         extensions={**(error.extensions or {}), "code": code},
     )
-
-
-class CachedParsing(ParserCache):
-    """Caches parsing, also on a stream, where an exception in this hook would end it unanswered."""
-
-    def on_parse(self) -> Iterator[None]:
-        """Run before parsing; what can't be parsed is left to Strawberry, which answers it."""
-        with suppress(GraphQLSyntaxError, RecursionError):
-            next(super().on_parse())
-        yield
-
-
-class CodedValidation(ValidationCache):
-    """Caches validation, and gives its errors their code while it is known what they are."""
-
-    def __init__(self, maxsize: int, disclosure: Disclosure) -> None:
-        """Take how many documents are kept, and what may be told of the schema."""
-        super().__init__(maxsize=maxsize)
-        self.cached_validate_document = validating(maxsize, disclosure)
-
-    def on_validate(self) -> Iterator[None]:
-        """Run around validation, which then has nothing left to do."""
-        for _ in super().on_validate():
-            # A new list: the cache gives the same one to every request.
-            self.execution_context.pre_execution_errors = [
-                error
-                if "code" in (error.extensions or {})
-                else _with(error, "GRAPHQL_VALIDATION_FAILED", error.message)
-                for error in self.execution_context.pre_execution_errors or ()
-            ] or _ambiguity(self.execution_context)
-            yield
-
-
-def _ambiguity(context: ExecutionContext) -> list[GraphQLError]:
-    """Return the error of a document with several operations, none of which is named.
-
-    GraphQL (GetOperation) wants it; Strawberry would execute the first.
-    """
-    document = context.graphql_document
-    name = vars(context)["_provided_operation_name"]
-    if document is None or name is not None or len(document.definitions) < _SEVERAL:
-        return []
-    kinds = [isinstance(each, OperationDefinitionNode) for each in document.definitions]
-    if sum(kinds) < _SEVERAL:
-        return []
-    message = "The document has several operations: one has to be named."
-    return [GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})]

@@ -10,7 +10,6 @@ from graphql import GraphQLError
 from strawberry.exceptions import DuplicatedTypeName, MissingQueryError
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
@@ -20,11 +19,12 @@ from gql_cluster import metrics
 from gql_cluster.api.audience import SharingExecutor
 from gql_cluster.api.counting import NO_OPERATION, CountingRunner
 from gql_cluster.api.descriptions import describe_libraries
-from gql_cluster.api.disclosure import Disclosure, discreet
+from gql_cluster.api.documents import Documents
 from gql_cluster.api.drafts import make_draft_type
 from gql_cluster.api.events import EVENTS
-from gql_cluster.api.failures import CachedParsing, CodedValidation, coded
+from gql_cluster.api.failures import coded
 from gql_cluster.api.inputs import InputTypes
+from gql_cluster.api.limits import Limits
 from gql_cluster.api.mutations import make_mutation
 from gql_cluster.api.names import InputNames, require_distinct_fields
 from gql_cluster.api.optimizing import make_optimizer
@@ -34,10 +34,9 @@ from gql_cluster.api.registry import Registry
 from gql_cluster.api.saved import saved_fields
 from gql_cluster.api.served import Served
 from gql_cluster.api.subscriptions import make_subscription
+from gql_cluster.api.timed import TimedExecutor
 from gql_cluster.improper import SetupError
 from gql_cluster.service.engine import Engine
-
-_CACHED_DOCUMENTS = 1000
 
 Extension = type[SchemaExtension] | Callable[[], SchemaExtension]
 
@@ -72,14 +71,13 @@ class Schema(strawberry.Schema):
         }
         drafts = make_query(served)
         inputs = InputTypes(InputNames(registry.clusters, registry.name_of))
-        disclosure = Disclosure.of_settings()
         try:
             super().__init__(
                 query=_merged("Query", query, _saved_query(registry, drafts), drafts),
                 mutation=_merged("Mutation", mutation, make_mutation(served, inputs, payloads)),
                 subscription=_merged("Subscription", subscription, make_subscription(served)),
                 types=[*registry.types, *served.drafts.values(), *EVENTS, *types],
-                extensions=[*extensions, *_extensions(disclosure)],
+                extensions=[*extensions, *_extensions()],
                 **{"execution_context_class": SharingExecutor, **options},
             )
         except GraphQLError as exc:
@@ -98,10 +96,8 @@ class Schema(strawberry.Schema):
             ) from exc
 
         if any(_sees_results(extension) for extension in self.get_extensions()):
-            self.execution_context_class = options.get(
-                "execution_context_class", StrawberryGraphQLCoreExecutionContext
-            )
-        self.execution_context_class = discreet(self.execution_context_class, disclosure)
+            self.execution_context_class = options.get("execution_context_class", TimedExecutor)
+        self.documents = Documents(self._schema)
         describe_libraries(self._schema)
         require_distinct_fields(self)
 
@@ -140,12 +136,8 @@ def _sees_results(extension: SchemaExtension) -> bool:
     return type(extension).on_stream_result is not SchemaExtension.on_stream_result
 
 
-def _extensions(disclosure: Disclosure) -> list[Extension]:
-    return [
-        lambda: CachedParsing(maxsize=_CACHED_DOCUMENTS),
-        lambda: CodedValidation(maxsize=_CACHED_DOCUMENTS, disclosure=disclosure),
-        make_optimizer,
-    ]
+def _extensions() -> list[Extension]:
+    return [Limits, make_optimizer]
 
 
 def _saved_query(registry: Registry, drafts: type) -> type:

@@ -11,6 +11,7 @@ from django.db.models import Model, QuerySet
 from modelcluster.utils import sort_by_fields
 
 from gql_cluster.domain.batch import Batch, nodes_of
+from gql_cluster.domain.error import LimitExceededError
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.spec import ROOT_KEY, RelationSpec
 from gql_cluster.orm.codec import column_encoder, decode, parse, pk_field
@@ -24,19 +25,22 @@ def node_key(type_name: str, pk: Json) -> str:
     return f"{type_name}:{pk}"
 
 
-def load(cluster: Cluster, pk: Json) -> list[Node] | None:
+def load(cluster: Cluster, pk: Json, *, limit: int | None = None) -> list[Node] | None:
     """Return the nodes of a saved cluster, the root first, or None where there is no such root.
 
-    Siblings are ranked as the model orders them, then by primary key.
+    Siblings are ranked as the model orders them, then by primary key. Raises `LimitExceededError`
+    for more than `limit` nodes, of which no more than one is read.
     """
-    found = load_batches(cluster, pk)
+    found = load_batches(cluster, pk, limit=limit)
     if found is None:
         return None
     root, batches = found
     return [root, *nodes_of(batches)]
 
 
-def load_batches(cluster: Cluster, pk: Json) -> tuple[Node, list[Batch]] | None:
+def load_batches(
+    cluster: Cluster, pk: Json, *, limit: int | None = None
+) -> tuple[Node, list[Batch]] | None:
     """Return the same as the root and batches: cheaper where no node is looked at."""
     using = router.db_for_read(cluster.model)
     is_outermost = not transaction.get_connection(using).in_atomic_block
@@ -48,7 +52,7 @@ def load_batches(cluster: Cluster, pk: Json) -> tuple[Node, list[Batch]] | None:
             # All relations as of one moment, whoever commits meanwhile.
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return _Loader(cluster, using, pk).whole()
+        return _Loader(cluster, using, pk, limit=limit).whole()
 
 
 def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
@@ -61,7 +65,9 @@ def load_below(cluster: Cluster, node: Node, using: str) -> Iterator[Node]:
 class _Loader:
     """Loads one cluster, or what is below one node; a row that two relations find comes once."""
 
-    def __init__(self, cluster: Cluster, using: str, pk: Json) -> None:
+    def __init__(self, cluster: Cluster, using: str, pk: Json, *, limit: int | None = None) -> None:
+        self._limit = limit
+        self._count = 1  # the root
         self._seen: set[tuple[str, Json]] = set()
         self._cluster = cluster
         self._using = using
@@ -106,9 +112,13 @@ class _Loader:
             .filter(**{f"{above}pk": self._pk})
             .order_by(*ordering)
         )
-        found = [
-            row for row in rows(self._cluster, relation, queryset, parent_key) if row.above in keys
-        ]
+        if self._limit is not None:
+            queryset = queryset[: max(0, self._limit - self._count) + 1]
+        read = [*rows(self._cluster, relation, queryset, parent_key)]
+        self._count += len(read)
+        if self._limit is not None and self._count > self._limit:
+            raise LimitExceededError.of(f"A draft may hold {self._limit} nodes, and this has more.")
+        found = [row for row in read if row.above in keys]
         types = dict.fromkeys([relation.child, *(row.type for row in found)])
         sets = self._sets(model, types, above)
         here: _Keys = defaultdict(dict)

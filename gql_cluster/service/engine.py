@@ -17,8 +17,11 @@ from gql_cluster.domain.node import Json
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.describe import Cluster
 from gql_cluster.service.hub import Hub
+from gql_cluster.service.limits import capacity
 from gql_cluster.service.news import root_named
+from gql_cluster.service.rates import Rates
 from gql_cluster.service.view import View
+from gql_cluster.store.buckets import Buckets
 from gql_cluster.store.cache import CopyCache
 from gql_cluster.store.client import make_client
 from gql_cluster.store.drafts import DraftStore
@@ -34,9 +37,13 @@ _CACHED_DRAFTS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks. Without a session nothing but saved objects can be seen."""
+    """Who asks. Without a session nothing but saved objects can be seen.
+
+    `address` is the network address that it asks from, where the transport tells one.
+    """
 
     session: str | None
+    address: str | None = None
 
     def required_session(self) -> str:
         """Return the session; raises `UnauthenticatedError` where there is none."""
@@ -63,12 +70,14 @@ class Parts:
             ttl=settings.draft_ttl,
             closed_ttl=settings.closed_ttl,
             log_length=settings.LOG_LENGTH,
+            capacity=capacity(settings),
             keys=keys,
         )
         # A draft lives on with its edits, and its session as long as its token at most.
         ttl = settings.draft_ttl + timedelta(seconds=settings.SESSION_AGE)
         self.sessions = SessionIndex(self.client, ttl=ttl, keys=keys)
         self.sharing = Sharing(self.client, keys=keys)
+        self.rates = Rates(Buckets(self.client, keys=keys), settings)
         self.stamps = Stamps(self.client, ttl=settings.draft_ttl, keys=keys)
         self.cache = CopyCache(self.store, max_bytes=settings.CACHE_BYTES, max_count=_CACHED_DRAFTS)
         self.presence = PresenceStore(
@@ -94,6 +103,7 @@ class Parts:
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self.rates.aclose()
         await self.hub.aclose()
         await self.client.aclose()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gql_cluster.domain.change import AddNodes, Change, EditNode, NewNode, ReplaceNodes
 from gql_cluster.domain.error import InvalidChangeError, LimitExceededError
+from gql_cluster.store.capacity import Capacity
 from gql_cluster.store.codec import encode_node
 
 if TYPE_CHECKING:
@@ -31,12 +32,26 @@ def check_new(settings: Settings, root: NewNode) -> None:
 
 
 def check_bytes(settings: Settings, applied: Applied) -> None:
-    """Raise `LimitExceededError` where the touched nodes take more than `MAX_BYTES`."""
-    size = sum(len(encode_node(node)) for node in applied.nodes.values())
+    """Raise `LimitExceededError` where the touched nodes take more than `MAX_BYTES`.
+
+    And for a field of them that takes more than `MAX_FIELD_BYTES`.
+    """
+    sizes = [(node, len(encode_node(node))) for node in applied.nodes.values()]
+    size = sum(size for _, size in sizes)
     if size > settings.MAX_BYTES:
         raise LimitExceededError.of(
             f"One request may write {settings.MAX_BYTES} bytes to a draft, and not {size}."
         )
+    capacity(settings).check_fields(sizes)
+
+
+def capacity(settings: Settings) -> Capacity:
+    """Return how large a draft may be."""
+    return Capacity(
+        nodes=settings.MAX_NODES,
+        bytes=settings.MAX_DRAFT_BYTES,
+        field_bytes=settings.MAX_FIELD_BYTES,
+    )
 
 
 def _each(changes: Iterable[Change]) -> Iterator[object]:

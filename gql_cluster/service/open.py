@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
@@ -12,7 +13,7 @@ from gql_cluster.domain.apply import create
 from gql_cluster.domain.batch import Batch
 from gql_cluster.domain.change import NewNode
 from gql_cluster.domain.draft import Draft, DraftState
-from gql_cluster.domain.error import NotFoundError
+from gql_cluster.domain.error import LimitExceededError, NotFoundError
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.orm.load import load, load_batches, parse_pk
 from gql_cluster.orm.through import with_rows
@@ -21,6 +22,7 @@ from gql_cluster.service.edit import check_references
 from gql_cluster.service.engine import new_draft_id, new_key, root_name
 from gql_cluster.service.limits import check_bytes, check_new
 from gql_cluster.service.read import ROOT, get_draft
+from gql_cluster.service.reserve import reserve
 
 if TYPE_CHECKING:
     from gql_cluster.domain.editor import Applied
@@ -35,7 +37,7 @@ async def open_saved(
     """Open a draft of a saved cluster, with a constant number of queries.
 
     With `resume` the session's own open draft of it is returned where there is one; of
-    several requests at once all get the same. Raises `NotFoundError`.
+    several requests at once all get the same. Raises `NotFoundError` and `LimitExceededError`.
     """
     session = caller.required_session()
     parsed = parse_pk(cluster.model, pk)
@@ -43,7 +45,9 @@ async def open_saved(
     if resume and (view := await _resumed(engine, caller, root)) is not None:
         return view
     stamp = await engine.stamp(cluster, parsed)
-    found = None if parsed is None else await sync_to_async(load_batches)(cluster, parsed)
+    most = engine.parts.settings.MAX_NODES
+    load_some = sync_to_async(partial(load_batches, limit=most))
+    found = None if parsed is None else await load_some(cluster, parsed)
     if found is None:
         raise NotFoundError.of(f"There is no {cluster.title} with the primary key {pk!r}.")
     top, batches = found
@@ -54,8 +58,7 @@ async def open_saved(
     if resume and claimed != view.draft.id:
         earlier = await _resumed(engine, caller, root)
         if earlier is not None:
-            await engine.parts.store.delete(view.draft.id)
-            await engine.parts.sessions.forget(session, [view.draft.id])
+            await forget(engine, view.draft)
             return earlier
     return view
 
@@ -108,7 +111,8 @@ async def open_copy(  # noqa: PLR0913 - one request, said whole
         tail = source.draft.tail
     else:
         parsed = parse_pk(cluster.model, pk or "")
-        nodes = None if parsed is None else await sync_to_async(load)(cluster, parsed)
+        load_some = sync_to_async(partial(load, limit=engine.parts.settings.MAX_NODES))
+        nodes = None if parsed is None else await load_some(cluster, parsed)
     if not nodes:
         raise NotFoundError.of(f"There is no {cluster.title} to copy.")
     nodes = await sync_to_async(with_rows)(cluster, nodes)
@@ -126,6 +130,12 @@ async def release(engine: Engine, cluster: Cluster, draft: Draft) -> None:
     """Let the session open another draft of the same saved cluster."""
     if draft.pk is not None:
         await engine.parts.sessions.release(draft.owner, root_name(cluster, draft.pk), draft.id)
+
+
+async def forget(engine: Engine, draft: Draft) -> None:
+    """Drop a draft that nobody has heard of yet."""
+    await engine.parts.store.delete(draft.id)
+    await engine.parts.sessions.forget(draft.owner, [draft.id])
 
 
 async def _resumed(engine: Engine, caller: Caller, root: str) -> View | None:
@@ -154,7 +164,11 @@ async def create_draft(  # noqa: PLR0913 - a draft, said whole
     tail: int,
     stamp: int = 0,
 ) -> View:
-    """Store a draft of these nodes and batches, which are its base, and return it."""
+    """Store a draft of these nodes and batches, which are its base, and return it.
+
+    Raises `LimitExceededError` where it is larger than a draft may be, or one more than the
+    session may have; then nothing was stored.
+    """
     now = datetime.now(UTC)
     draft = Draft(
         id=new_draft_id(),
@@ -169,6 +183,10 @@ async def create_draft(  # noqa: PLR0913 - a draft, said whole
         expires_at=now + engine.parts.settings.draft_ttl,
         stamp=stamp,
     )
-    await engine.parts.store.create(draft, nodes, batches)
-    await engine.parts.sessions.add(draft.owner, draft.id, now)
+    await reserve(engine, draft)
+    try:
+        await engine.parts.store.create(draft, nodes, batches)
+    except LimitExceededError:
+        await engine.parts.sessions.forget(draft.owner, [draft.id])
+        raise
     return await get_draft(engine, caller, draft.id)

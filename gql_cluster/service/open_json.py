@@ -18,7 +18,7 @@ from gql_cluster.orm.load import load_batches
 from gql_cluster.service.edit import fingerprint
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes
-from gql_cluster.service.open import claim, create_draft, open_read
+from gql_cluster.service.open import claim, create_draft, forget, open_read
 from gql_cluster.service.stage import Request, Work, stage
 
 if TYPE_CHECKING:
@@ -70,7 +70,11 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
             want=needs(changes),
             cluster=cluster.name,
         )
-        view = (await stage(engine, caller, request)).view
+        try:
+            view = (await stage(engine, caller, request)).view
+        except LimitExceededError:
+            await forget(engine, view.draft)
+            raise
     await claim(engine, cluster, view.draft)
     return view
 

@@ -24,12 +24,14 @@ from gql_cluster.domain.error import (
 from gql_cluster.domain.history import pushed
 from gql_cluster.domain.tree import Want
 from gql_cluster.domain.undo import Kept
+from gql_cluster.service.limits import capacity
 from gql_cluster.service.locked import finish_if_forgotten, wait_for_commit
 from gql_cluster.service.outcome import Outcome, find_outcome, first_outcome
 from gql_cluster.store.results import (
     Accepted,
     Behind,
     Closed,
+    Full,
     Gone,
     Locked,
     Rebased,
@@ -85,7 +87,8 @@ async def stage(engine: Engine, caller: Caller, request: Request) -> Outcome:
     """Stage a request, in one round trip to the store where this worker's copy is up to date.
 
     The same `change_id` gives the first outcome again. Raises `StaleVersionError`,
-    `ClosedError`, `NotFoundError`, and what `work` raises; then nothing was staged.
+    `ClosedError`, `NotFoundError`, `LimitExceededError`, and what `work` raises; then nothing was
+    staged.
     """
     staging = _Staging(engine, caller, request)
     async with engine.parts.turn(request.draft_id):
@@ -153,7 +156,7 @@ class _Staging:
             self._caller, request.draft_id, request.want, fresh=fresh, cluster=request.cluster
         )
 
-    async def _append(  # noqa: PLR0911 - one case an answer
+    async def _append(  # noqa: C901, PLR0911 - one case an answer
         self, copy: Copy, view: View, entry: Entry, work: Work
     ) -> Outcome | None:
         parts = self._engine.parts
@@ -187,6 +190,8 @@ class _Staging:
                 self._skip = version
                 await finish_if_forgotten(self._engine, draft)
                 return None
+            case Full(of=room):
+                raise capacity(parts.settings).error(room)
             case Taken(key=key):
                 # Loaded, so that the next attempt tells which change it is.
                 await self._engine.view(copy).load(Want(keys=frozenset({key})))

@@ -13,6 +13,7 @@ from gql_cluster.domain.draft import Draft, DraftState, Entry, Stack
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.tree import Want
 from gql_cluster.store import wire
+from gql_cluster.store.capacity import Capacity, Room
 from gql_cluster.store.client import Client, guarded
 from gql_cluster.store.codec import (
     encode_draft,
@@ -30,6 +31,7 @@ from gql_cluster.store.results import (
     Behind,
     Closing,
     Ended,
+    Full,
     Locking,
     LockLost,
     Read,
@@ -55,16 +57,18 @@ class DraftStore:
     change id tells. `StoreFormatError` for a draft of a newer release.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all by name
         self,
         client: Client,
         *,
         ttl: timedelta,
         closed_ttl: timedelta,
         log_length: int,
+        capacity: Capacity | None = None,
         keys: Keys | None = None,
     ) -> None:
         """Take the client and the limits."""
+        self._capacity = capacity or Capacity()
         self._client = client
         self._run = Scripts(client)
         self._ttl = ttl
@@ -76,17 +80,23 @@ class DraftStore:
     async def create(
         self, draft: Draft, nodes: Collection[Node], batches: Iterable[Batch] = ()
     ) -> Draft:
-        """Keep a new draft with a fresh id; returns its header with the expiry it has."""
+        """Keep a new draft with a fresh id; returns its header with the expiry it has.
+
+        Raises `LimitExceededError` for one that is larger than a draft may be.
+        """
         draft = replace(draft, expires_at=draft.created_at + self._ttl)
+        batches = [*batches]
         packed = pack(batches)
-        header = [*chain.from_iterable(encode_draft(draft).items())]
+        stored = wire.node_args(nodes)
+        counts = self._capacity.admit([*nodes], stored, batches, packed.values)
+        header = [*chain.from_iterable((encode_draft(draft) | counts).items())]
         _, members = wire.index_changes((), nodes)
         await self._run(
             "create",
             self._keys.draft(draft.id),
             _milliseconds(self._ttl),
             *wire.counted([*header, *(("packs", packed.count) if packed.count else ())]),
-            *wire.counted([*wire.node_args(nodes), *packed.values]),
+            *wire.counted([*stored, *packed.values]),
             *wire.counted(members),
         )
         return draft
@@ -162,8 +172,8 @@ class DraftStore:
         base, where it brings one. The first of these that holds is returned: Gone (for the
         entry's session too that may not), Seen, Closed, Locked, Stale (against
         `expected_version`), Behind (against `draft.version`), Skip (the entry has to have
-        another version), Taken (the key of a node that is added), Accepted. Only Accepted wrote
-        anything.
+        another version), Taken (the key of a node that is added), Full, Accepted. Only Accepted
+        wrote anything.
         """
         if entry.previous != draft.version:
             message = f"entry {entry.version} does not follow version {draft.version}"
@@ -202,6 +212,8 @@ class DraftStore:
             encode_stacks(stacks),
             now.stamp,
             now.skipped,
+            self._capacity.nodes,
+            self._capacity.bytes,
             *wire.counted(wire.fresh_keys(entry)),
             *wire.counted(stored),
             *wire.counted(leave),
@@ -220,6 +232,8 @@ class DraftStore:
                 return Skip(version=int(version))
             case ["taken", key]:
                 return Taken(key=str(key, "utf-8"))
+            case ["full", room]:
+                return Full(of=Room(room.decode()))
             case ["behind", header, stream]:
                 return Behind(read=wire.to_read(header, stream, draft.version))
             case _:
@@ -291,6 +305,7 @@ class DraftStore:
             (entry.at + ttl).isoformat(),
             _milliseconds(ttl),
             self._log_length,
+            self._capacity.bytes,
             *_settled_args(entry, settled),
         )
         match reply:

@@ -40,6 +40,10 @@ class Keys:
         """Return the key of a session's drafts by saved root."""
         return f"{self.prefix}:{{session:{session}}}:roots"
 
+    def bucket(self, name: str) -> str:
+        """Return the key of a token bucket."""
+        return f"{self.prefix}:bucket:{name}"
+
     def stamp(self, root: str) -> str:
         """Return the key of the count of a saved root's saves."""
         return f"{self.prefix}:{{root:{root}}}:stamp"

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from gql_cluster.domain.draft import Draft, DraftState, Entry
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.tree import Siblings
+from gql_cluster.store.capacity import Room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,13 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Full:
+    """The change set would make the draft larger than it may be."""
+
+    of: Room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Skip:
     """The next version is this one: Redis has been restarted, and the numbers skip ahead."""
 
@@ -148,6 +156,8 @@ class Gone:
     """There is no such draft for this session: it expired, never was, or is another's."""
 
 
-Appended: TypeAlias = Accepted | Seen | Behind | Stale | Skip | Taken | Closed | Locked | Gone
+Appended: TypeAlias = (
+    Accepted | Seen | Behind | Stale | Skip | Taken | Full | Closed | Locked | Gone
+)
 Locking: TypeAlias = Acquired | Stale | Closed | Locked | Gone
 Closing: TypeAlias = Ended | Closed | Locked | LockLost | Gone

@@ -65,16 +65,30 @@ class SessionIndex:
         await self._run("list", [key], (at - _EPOCH) // _TICK, draft_id, self._ttl_ms)
 
     @guarded
+    async def reserve(
+        self, session: str, draft_id: str, at: datetime, *, most: int
+    ) -> list[Listed] | None:
+        """List a draft as of a time, unless `most` are listed already: then return those.
+
+        Of several at once no more are let in than there is room for.
+        """
+        key = self._keys.session_drafts(session)
+        score = (at - _EPOCH) // _TICK
+        match await self._run("reserve", [key], draft_id, score, self._ttl_ms, most):
+            case ["full", flat]:
+                pairs = zip(flat[::2], flat[1::2], strict=True)
+                return [_listed(name, score) for name, score in pairs]
+            case _:
+                return None
+
+    @guarded
     async def drafts(self, session: str, first: int, after: Listed | None = None) -> list[Listed]:
         """Return the next `first` drafts of a session, newest first."""
         key = self._keys.session_drafts(session)
         newest = "+inf" if after is None else (after.at - _EPOCH) // _TICK
         # Not limited here, because several may have one time; a session has few drafts.
         rows: Any = await self._client.zrevrangebyscore(key, newest, "-inf", withscores=True)
-        listed = [
-            Listed(at=_EPOCH + int(score) * _TICK, draft_id=draft_id.decode())
-            for draft_id, score in rows
-        ]
+        listed = [_listed(draft_id, score) for draft_id, score in rows]
         return [row for row in listed if after is None or row < after][:first]
 
     @guarded
@@ -82,3 +96,7 @@ class SessionIndex:
         """Take drafts off the list; one that is not on it is no error."""
         if draft_ids:
             await self._client.zrem(self._keys.session_drafts(session), *draft_ids)
+
+
+def _listed(draft_id: bytes, score: bytes | float) -> Listed:
+    return Listed(at=_EPOCH + int(float(score)) * _TICK, draft_id=draft_id.decode())

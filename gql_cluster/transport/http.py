@@ -7,7 +7,7 @@ By the specification of that name (https://graphql.github.io/graphql-over-http/d
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +75,10 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
         """Tell who calls."""
         authorization = request.headers.get("Authorization")
         session = getattr(request, "session", None)
-        return HttpContext(
-            request=request, response=response, caller=await caller_of(authorization, session)
+        caller = replace(
+            await caller_of(authorization, session), address=request.META.get("REMOTE_ADDR")
         )
+        return HttpContext(request=request, response=response, caller=caller)
 
     async def dispatch(  # type: ignore[override]  # an async view is one, too
         self, request: HttpRequest, *args: object, **kwargs: object

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -156,8 +157,10 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
         """Take the token of `connection_init`, or else the cookie of the handshake."""
         authorization = token_in(context.get("connection_params"))
         try:
-            context["caller"] = await caller_of(authorization, self.scope.get("session"))
-            session = session_key(context["caller"].session)
+            caller = await caller_of(authorization, self.scope.get("session"))
+            address = (self.scope.get("client") or (None,))[0]
+            context["caller"] = replace(caller, address=address)
+            session = session_key(caller.session)
             self._held.close()  # the older protocol may begin again
             self._held.enter_context(counted(session, self.settings.MAX_SOCKETS_PER_SESSION))
         except UnauthenticatedError as exc:

@@ -1,5 +1,6 @@
 """Worker processes for tests: uvicorn, each on a port of its own, so that a test can choose."""
 
+import json
 import os
 import re
 import signal
@@ -51,6 +52,8 @@ class Worker:
 
 # The service's own settings, without the models of the tests.
 SERVICE = {"DJANGO_SETTINGS_MODULE": "config.settings"}
+# Tests send as fast as they can, all from one address.
+UNHURRIED = {"MUTATION_RATE": 0, "ADDRESS_RATE": 0}
 
 
 def manage(*command: str, environ: dict[str, str]) -> None:
@@ -73,6 +76,8 @@ def manage(*command: str, environ: dict[str, str]) -> None:
 
 def start_worker(log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start a worker that logs to `log`; it does not listen yet."""
+    settings = UNHURRIED | json.loads(environ.get("GQL_CLUSTER", "{}"))
+    environ = environ | {"GQL_CLUSTER": json.dumps(settings)}
     with log.open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "asgi:application", "--port=0"],

@@ -104,9 +104,31 @@ local function following(version)
   return string.format('%d', version + step)
 end
 
-local function log(previous, version, entry, length)
+-- Drops the oldest entries until the others take half of these bytes; returns what they take.
+local function trim(bytes)
+  local kept, oldest = 0, nil
+  while true do
+    local rows = redis.call('XREVRANGE', LOG, oldest and '(' .. oldest or '+', '-', 'COUNT', 10)
+    for _, row in ipairs(rows) do
+      local size = #row[2][2]
+      if oldest and kept + size > bytes / 2 then
+        redis.call('XTRIM', LOG, 'MINID', oldest)
+        return kept
+      end
+      kept, oldest = kept + size, row[1]
+    end
+    if #rows < 10 then return kept end
+  end
+end
+
+-- Adds an entry to the log, of which `logged` bytes were added since it was looked through; returns
+-- how many are then. Each time that they are more than `bytes` it is, so that it takes about as
+-- many at most, whatever its length.
+local function log(previous, version, entry, length, logged, bytes)
   redis.call('XADD', LOG, 'MAXLEN', '~', length, version .. '-0',
     'entry', entry, 'previous', previous)
+  logged = logged + #entry
+  return logged > bytes and trim(bytes) or logged
 end
 
 -- Ends every script that changes a draft: writes these fields of the header, and what is always

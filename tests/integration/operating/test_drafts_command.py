@@ -112,14 +112,14 @@ async def test_a_draft_that_is_not_there_is_an_error(ann: Client, action: str) -
 async def test_what_is_expired_leaves_nothing_behind(
     ann: Client, bea: Client, redis_client: Redis
 ) -> None:
-    """But how often a root was saved, which is not the draft's, and goes by itself."""
+    """Neither of a draft nor in its session's list; what is not the drafts' goes by itself."""
     pk, _ = await make_band()
     draft = await ann.open(pk=pk)
     await ann.edit(draft, add_member("john"))
     await bea.open(data={"name": "Queen"})
     assert await drafts("expire", "--all", "--yes") == "2 expired\n"
     left = [key.decode() for key in redis_client.scan_iter("*")]
-    assert [key for key in left if ":{root:" not in key] == []
+    assert [key for key in left if ":{draft:" in key or ":{session:" in key] == []
     again = await ann.open(pk=pk)
     assert again != draft
 
