@@ -5,7 +5,8 @@
 # make soak    edits, watchers and commits for ten minutes; nothing may grow (SOAK_SECONDS, on Linux)
 # make bench   measure against the targets, into docs/benchmarks.md (15 minutes, on Linux)
 # make bench-quick  the same in two minutes, to look at
-# make lint    ruff, mypy strict, the floors of the architecture
+# make lint    ruff, mypy strict, the floors of the architecture, the files of a deployment
+# make audit   known vulnerabilities of what the locks pin (asks PyPI)
 # make format  what ruff can mend
 # make lock    resolve the dependencies of pyproject.toml anew
 # make clean   remove what was made; the data of `make run` too
@@ -13,7 +14,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage chaos soak bench bench-quick lint format lock clean
+.PHONY: help run test coverage chaos soak bench bench-quick lint audit format lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -60,6 +61,15 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	DEBUG=1 $(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	$(BIN)/caddy fmt --diff deploy/Caddyfile >/dev/null
+
+# Not a part of lint: it can't be done offline, and what it finds changes while the code does not.
+# What could not be asked for is a failure, too.
+audit: $(READY)
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes \
+		--requirement requirements-service.lock --requirement requirements.lock
 
 format: $(READY)
 	$(BIN)/ruff check --fix --exit-zero

@@ -1,17 +1,20 @@
-"""`python -m config.healthcheck` fails unless the service answers on PORT; for the image."""
+"""`python -m config.healthcheck` fails unless the service answers on UVICORN_PORT; for the image.
+
+It asks `/healthz`, or what it is given: `python -m config.healthcheck readyz`.
+"""
 
 import http.client
 import os
 import sys
 
 
-def main() -> int:
-    """Whether `/healthz` answers, as an exit code."""
+def main(path: str = "healthz") -> int:
+    """Whether the service answers there with 200, as an exit code."""
     connection = http.client.HTTPConnection(
-        "127.0.0.1", int(os.environ.get("PORT") or 8000), timeout=2
+        "127.0.0.1", int(os.environ.get("UVICORN_PORT") or 8000), timeout=4
     )
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", f"/{path}")
         return 0 if connection.getresponse().status == http.client.OK else 1
     except OSError:
         return 1
@@ -20,4 +23,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

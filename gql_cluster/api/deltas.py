@@ -122,8 +122,11 @@ class NodeChange:
                 yield from ((name, None, value) for name, value in self._held(node))
             case Removed(node=node):
                 yield from ((name, value, None) for name, value in self._held(node))
-            case Updated(before=before, after=after):
-                yield from ((name, before[name], value) for name, value in after.items())
+            case Updated(type=kind, before=before, after=after):
+                known = self.view.cluster.spec.nodes[kind].fields
+                for name, value in after.items():
+                    if name in known:  # the log may be older than the models
+                        yield name, before[name], value
             case Related(set=name) as delta:
                 lost = _Members(delta.removed, delta.removed_through)
                 yield name, lost, _Members(delta.added, delta.added_through)
@@ -151,8 +154,15 @@ class NodeChange:
 
 
 def node_changes(deltas: Iterable[Delta], view: View, served: Served) -> list[NodeChange]:
-    """Return deltas as clients see them; `view` is the draft after them."""
-    return [NodeChange(delta=delta, view=view, served=served) for delta in deltas]
+    """Return deltas as clients see them; `view` is the draft after them.
+
+    The log may be older than the models: of types that they have no more, nothing is told.
+    """
+    return [
+        NodeChange(delta=delta, view=view, served=served)
+        for delta in deltas
+        if _place(delta).type in view.cluster.models
+    ]
 
 
 def _place(delta: Delta) -> DraftNode | Updated | Moved | Related:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gql_cluster.domain.delta import Added, Delta, Removed, difference, gained_and_lost
+from gql_cluster.domain.fitting import fitted
 from gql_cluster.domain.node import Json, Node, Through
 from gql_cluster.domain.rank import is_base_rank, is_tail_rank
 from gql_cluster.domain.spec import ClusterSpec
@@ -103,7 +104,9 @@ def make_plan(cluster: ClusterSpec, tree: Tree, touched: Mapping[str, Node | Non
         if before is None:
             added[key] = node
         elif difference(before, node):
-            updated[key] = (before, node)
+            was, now = fitted(cluster, before), fitted(cluster, node)
+            if difference(was, now):
+                updated[key] = was, now
     changed = [*added.values(), *(after for _, after in updated.values()), *removed.values()]
     reordered = places.reordered()
     return Plan(

@@ -9,7 +9,7 @@ from functools import cache, partial
 from typing import Any, Protocol, TypeAlias
 
 from django.db import router
-from django.db.models import DEFERRED, ForeignKey, Model, QuerySet
+from django.db.models import DEFERRED, Field, ForeignKey, Model, QuerySet
 from django.db.models.signals import pre_init
 from modelcluster.models import ClusterableModel
 
@@ -18,8 +18,9 @@ from gql_cluster.domain.plan import Plan
 from gql_cluster.domain.reference import key_in
 from gql_cluster.domain.spec import RelationSpec
 from gql_cluster.domain.tree import Tree
-from gql_cluster.orm.codec import decode, decoder, is_coded, pk_field
-from gql_cluster.orm.describe import AnyField, Cluster, is_text
+from gql_cluster.orm.codec import decode, decoder, encode, is_coded, pk_field
+from gql_cluster.orm.describe import AnyField, Cluster, has_default, is_text
+from gql_cluster.orm.given import is_made_anew
 from gql_cluster.orm.sets import Members, members_of
 
 _BOUND = "_gql_cluster_bound"
@@ -152,10 +153,13 @@ def make_instance(
     model = cluster.models[node.type]
     spec = cluster.spec.nodes[node.type]
     plan = plan_of(model, tuple(spec.fields))
+    fields = node.fields
+    if not spec.fields.keys() <= fields.keys():
+        fields = {**_defaults(model, tuple(spec.fields)), **fields}
     values = {
         attname: value
         for name, attname, read in plan.readers
-        if (value := read(node.fields.get(name))) is not DEFERRED
+        if (value := read(fields.get(name))) is not DEFERRED
     }
     if number is not None:
         values[number[0]] = number[1]
@@ -166,6 +170,17 @@ def make_instance(
         setattr(instance, *parent)
     attach(instance, cluster, node, family)
     return instance
+
+
+@cache
+def _defaults(model: type[Model], names: tuple[str, ...]) -> Values:
+    """Return what a node holds in fields that the model did not have when the node was stored."""
+    fields = ((name, model._meta.get_field(name)) for name in names)
+    return {
+        name: encode(field, field.get_default())
+        for name, field in fields
+        if isinstance(field, Field) and has_default(field) and not is_made_anew(field)
+    }
 
 
 def set_values(instance: Model, values: Values) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gql_cluster.domain.delta import Delta
 from gql_cluster.domain.draft import DraftState
 from gql_cluster.domain.error import NotFoundError
+from gql_cluster.domain.fitting import fitted, has_place
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan, differences, make_plan, wants
 from gql_cluster.domain.spec import ROOT_KEY
@@ -85,10 +86,22 @@ async def touched_nodes(engine: Engine, view: View) -> Mapping[str, Node | None]
     # What others moved and the draft has put back was below another node in the base.
     above = (base.parent for base in touched.values() if base is not None)
     await view.load_lines({*touched, *(key for key in above if key is not None)})
+    touched = _fitting(view, touched)
     # A node that came back, as by an undo behind a commit, has brought all that is below it.
     came = [key for key, node in touched.items() if node is None or node.removed]
     here = [key for key in came if (node := view.snapshot.node(key)) and not node.removed]
     return {**{node.key: None for node in await view.load_below(here)}, **touched}
+
+
+def _fitting(view: View, touched: Mapping[str, Node | None]) -> dict[str, Node | None]:
+    """Return touched nodes without those that the models have no place for any more."""
+    spec, node_of = view.cluster.spec, view.snapshot.node
+    return {
+        key: base and fitted(spec, base)
+        for key, base in touched.items()
+        if (base is None or has_place(spec, node_of, base))
+        and ((node := node_of(key)) is None or has_place(spec, node_of, node))
+    }
 
 
 async def _plan(engine: Engine, view: View) -> Plan:

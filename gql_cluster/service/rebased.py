@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from gql_cluster.domain.brought import bring
 from gql_cluster.domain.copy import Copy
 from gql_cluster.domain.error import ConflictPolicy
+from gql_cluster.domain.fitting import fitted
 from gql_cluster.domain.merge import Clash
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.plan import Plan, make_plan
@@ -133,7 +134,7 @@ async def _all_nodes(view: View, touched: Mapping[str, Node | None]) -> dict[str
     """Return every node of a draft, those below removed ones too."""
     nodes = {node.key: node for node in await view.load_all()}
     await _add_dead(view, nodes, [key for key in touched if key not in nodes])
-    return nodes
+    return {key: fitted(view.cluster.spec, node) for key, node in nodes.items()}
 
 
 async def _add_returned(view: View, nodes: dict[str, Node], saved: Sequence[Node]) -> None:

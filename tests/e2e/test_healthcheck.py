@@ -19,7 +19,7 @@ def test_a_worker_in_production_is_healthy(
     (worker,) = start_workers(
         1, DEBUG="0", SECRET_KEY=SECRET_KEY, ALLOWED_HOSTS="service.example", ALLOW_SQLITE="1"
     )
-    monkeypatch.setenv("PORT", str(urlsplit(worker.url).port))
+    monkeypatch.setenv("UVICORN_PORT", str(urlsplit(worker.url).port))
     assert healthcheck.main() == 0
 
 
@@ -27,5 +27,5 @@ def test_nobody_is_not_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port on which nothing listens fails and raises nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = str(listener.getsockname()[1])
-    monkeypatch.setenv("PORT", port)
+    monkeypatch.setenv("UVICORN_PORT", port)
     assert healthcheck.main() == 1

@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
@@ -27,12 +27,10 @@ from tests.e2e.client import DEADLINE, Client, open_socket
 from tests.e2e.conftest import StartWorkers
 from tests.e2e.database import select
 from tests.e2e.samples import named, wings
-from tests.e2e.workers import ROOT, SERVICE, START_SECONDS, Worker
+from tests.e2e.workers import ROOT, SERVICE, Worker, until
 from tests.topologies import connect
 
 pytestmark = pytest.mark.once
-
-T = TypeVar("T")
 
 Serve: TypeAlias = Callable[..., Worker]
 
@@ -96,17 +94,6 @@ def run(log: Path, environ: dict[str, str]) -> Iterator[Worker]:
     finally:
         worker.stop()
         sys.stdout.write(f"---- {log.name}\n{log.read_text(errors='replace')}")
-
-
-def until(happened: Callable[[], T | None]) -> T:
-    """Return what has happened, when it has."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        if found := happened():
-            return found
-        time.sleep(0.01)
-    message = f"{happened} did not happen"
-    raise AssertionError(message)
 
 
 @contextmanager

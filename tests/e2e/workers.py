@@ -7,10 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -74,13 +78,13 @@ def manage(*command: str, environ: dict[str, str]) -> None:
         raise RuntimeError(msg)
 
 
-def start_worker(log: Path, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+def start_worker(log: Path, environ: dict[str, str], port: int = 0) -> subprocess.Popen[bytes]:
     """Start a worker that logs to `log`; it does not listen yet."""
     settings = UNHURRIED | json.loads(environ.get("GQL_CLUSTER", "{}"))
     environ = environ | {"GQL_CLUSTER": json.dumps(settings)}
     with log.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "asgi:application", "--port=0"],
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "uvicorn", "asgi:application", f"--port={port}"],
             cwd=ROOT,
             env=os.environ | SERVICE | environ,
             stdin=subprocess.DEVNULL,
@@ -101,3 +105,14 @@ def wait_for_worker(process: subprocess.Popen[bytes], log: Path) -> Worker:
         time.sleep(0.05)
     msg = f"The worker did not start:\n{log.read_text(errors='replace')}"
     raise RuntimeError(msg)
+
+
+def until(happened: Callable[[], T | None]) -> T:
+    """Return what has happened, when it has."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if found := happened():
+            return found
+        time.sleep(0.01)
+    message = f"{happened} did not happen"
+    raise AssertionError(message)
