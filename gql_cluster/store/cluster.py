@@ -74,7 +74,9 @@ class Cluster(AsyncCoreCommands):
         run = partial(_script, script=script, keys=keys, args=args)
         return await self._at(keys[0], run, ("EVAL", script.text, len(keys), *keys, *args))
 
-    async def scan_iter(self, **asked: Any) -> AsyncIterator[bytes]:
+    async def scan_iter(  # type: ignore[override]  # of every node, not of one
+        self, **asked: Any
+    ) -> AsyncIterator[bytes]:
         """Yield the keys of every master, one after the other."""
         if not self._slots:
             await self._look()
