@@ -69,7 +69,7 @@ async def test_many_drafts_are_listed_once_each_and_only_those_of_the_prefix(
     ann: Client, redis_client: Redis, settings: LazySettings
 ) -> None:
     """More than a page of Redis, with keys of others between them."""
-    redis_client.mset({f"other:{number}": "" for number in range(1500)})
+    redis_client.mset({f"{{other}}:{number}": "" for number in range(1500)})
     opened = {await ann.open(data={"name": str(number)}) for number in range(70)}
     rows = await listed()
     assert len(rows) == 70
