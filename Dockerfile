@@ -33,7 +33,8 @@ ENV PATH=/venv/bin:$PATH \
     UVICORN_HOST=0.0.0.0 \
     UVICORN_PORT=8000 \
     UVICORN_TIMEOUT_KEEP_ALIVE=75 \
-    UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN=10
+    UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN=10 \
+    UVICORN_LOG_CONFIG=config/logging.json
 WORKDIR /app
 COPY --from=builder /venv /venv
 COPY --from=builder /app /app

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import secrets
 import subprocess
 import sys
 import time
@@ -163,11 +164,12 @@ def servers(*, quick: bool) -> Iterator[Bench]:
         redis_url = stack.enter_context(redis_server(directory / "redis", port=0, appendonly=False))
         os.environ |= {
             "DEBUG": "0",
-            "SECRET_KEY": "benchmarks",
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "SECURE_SSL_REDIRECT": "0",
             "ALLOWED_HOSTS": "127.0.0.1",
             "DATABASE_URL": stack.enter_context(postgres_server(directory / "postgres")),
             "REDIS_URL": redis_url,
-            "LOG_LEVEL": "WARNING",
+            "LOG_LEVEL": "INFO",  # which tells where a worker listens
             "RUN_DIR": str(directory / "run"),
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
         }

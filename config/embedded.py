@@ -15,7 +15,7 @@ import socket
 import subprocess
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -47,13 +47,14 @@ def redis_server(
     *,
     port: int | None = None,
     appendonly: bool = True,
+    options: Sequence[str] = (),
 ) -> Iterator[str]:
     """A redis-server keeps its data in `directory`; yields its URL.
 
     It listens on a Unix socket in `directory`, or, with a `port`, on that port of the
     loopback; port 0 is any free one. With `appendonly`, the next server on the same
     directory finds what this one acknowledged (a crash of the machine may cost the last
-    second). One directory has one server at a time.
+    second). One directory has one server at a time. `options` come first on its command line.
 
     Raises:
         EmbeddedServerError: there is no redis-server, another one uses the directory, or
@@ -74,7 +75,7 @@ def redis_server(
     keep = ["--appendonly", "yes" if appendonly else "no", "--save", ""]
     with _claim(directory) as claim, (directory / "redis.log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
-            [binary, "--dir", str(directory), *listen, *keep],
+            [binary, *options, "--dir", str(directory), *listen, *keep],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -174,7 +175,7 @@ def _wait_for_redis(url: str, process: subprocess.Popen[bytes], log: Path) -> No
             # it loads what it had saved, it answers this and nothing else.
             try:
                 info = client.info()
-                if info["process_id"] == process.pid and not info["loading"]:
+                if info["process_id"] == process.pid and not info.get("loading"):
                     return
             except (BusyLoadingError, ConnectionError, TimeoutError):
                 pass

@@ -15,12 +15,15 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import django
+import environ
 import uvicorn
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connections
 from uvicorn.supervisors import Multiprocess
 
 from config.embedded import EmbeddedServerError, end_on_sigterm, redis_server
+from config.logs import logging_settings
 from gql_cluster import conf
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -38,7 +41,7 @@ def main() -> int:
     try:
         with suppress(KeyboardInterrupt), ExitStack() as stack:
             _serve(stack)
-    except (CannotListenError, EmbeddedServerError) as exc:
+    except (CannotListenError, EmbeddedServerError, ImproperlyConfigured) as exc:
         _say(str(exc))
         return 1
     _say("Stopped")
@@ -52,9 +55,11 @@ def _serve(stack: ExitStack) -> None:
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ.setdefault("DEBUG", "1")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    if not os.environ.get("SECRET_KEY"):
+    # Without DEBUG nothing is brought along: the settings tell what is missing.
+    is_debug = environ.Env().bool("DEBUG")
+    if is_debug and not os.environ.get("SECRET_KEY"):
         os.environ["SECRET_KEY"] = _local_secret_key(run_dir / "secret_key")
-    if not os.environ.get("REDIS_URL"):
+    if is_debug and not os.environ.get("REDIS_URL"):
         _say(f"Starting Redis, data in {run_dir / 'redis'}")
         os.environ["REDIS_URL"] = stack.enter_context(redis_server(run_dir / "redis"))
     django.setup()
@@ -70,6 +75,7 @@ def _run_uvicorn(listener: socket.socket) -> None:
     config = uvicorn.Config(
         "asgi:application",
         workers=int(os.environ.get("WORKERS") or 1),
+        log_config=logging_settings(),
         timeout_graceful_shutdown=int(os.environ.get("SHUTDOWN_GRACE") or 10),
         http="config.protocols:HttpProtocol",
         ws="config.protocols:WebSocketProtocol",

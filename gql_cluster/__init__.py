@@ -4,6 +4,7 @@
 `rows` a list in it that a manager of the model makes, and `Children` how many children a relation
 of it takes; `register_field` says how a model field of a project's own travels. `Policy` decides
 who may do what: its methods are asked about a `Subject`, and of a commit about each `Saving`.
+`channel_layer` makes the setting for the wake-ups.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gql_cluster.orm.custom import register_field
     from gql_cluster.service.caller import Caller
     from gql_cluster.service.policy import Policy, Saving, Subject
+    from gql_cluster.store.layer import channel_layer
 
 __all__ = [
     "Caller",
@@ -28,6 +30,7 @@ __all__ = [
     "Saving",
     "Schema",
     "Subject",
+    "channel_layer",
     "interface",
     "register_field",
     "rows",
@@ -40,6 +43,7 @@ _PLACES = {
     "Policy": ("gql_cluster.service.policy", "Policy"),
     "Saving": ("gql_cluster.service.policy", "Saving"),
     "Subject": ("gql_cluster.service.policy", "Subject"),
+    "channel_layer": ("gql_cluster.store.layer", "channel_layer"),
     "interface": ("gql_cluster.api.mirror", "interface"),
     "rows": ("gql_cluster.api.fields", "rows"),
     "Schema": ("gql_cluster.api.schema", "Schema"),

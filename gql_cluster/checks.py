@@ -19,6 +19,7 @@ from gql_cluster.api.registry import served_columns
 from gql_cluster.api.scalars import is_known
 from gql_cluster.orm.describe import AnyField
 from gql_cluster.service.policy import Policy
+from gql_cluster.store.urls import parse
 
 
 @register()
@@ -45,6 +46,7 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
                 id="gql_cluster.E020",
             )
         )
+    messages += _store_problems(conf.load())
     if get_channel_layer() is None:
         messages.append(
             Warning(
@@ -54,6 +56,23 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
             )
         )
     return messages
+
+
+def _store_problems(settings: conf.Settings) -> Iterator[CheckMessage]:
+    try:
+        parse(settings.REDIS_URL)
+    except ValueError as exc:
+        yield Error(
+            f"REDIS_URL of GQL_CLUSTER is no URL of a Redis: {exc}.",
+            hint="docs/how-to/redis.md has the forms for one Redis, Sentinel and Redis Cluster.",
+            id="gql_cluster.E019",
+        )
+    if "{" in settings.KEY_PREFIX:
+        yield Error(
+            "KEY_PREFIX of GQL_CLUSTER has a brace in it.",
+            hint="Leave it out: braces name what has to lie together on a Redis Cluster.",
+            id="gql_cluster.E020",
+        )
 
 
 @register()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings as django_settings
+
+
+def _is_debug() -> bool:
+    return bool(django_settings.DEBUG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +62,41 @@ class Settings:
     """How long a link to a draft is valid."""
     MAX_MEMBERS: int = 100
     """How many sessions may join a draft besides its owner."""
+    MAX_BODY_BYTES: int = 2_621_440
+    """How large the body of a GraphQL request may be; Django's own limit holds besides."""
+    BODY_TIMEOUT: float = 30.0
+    """How long a client may take to send such a body."""
+    MAX_MESSAGE_BYTES: int = 2_621_440
+    """How large a message of a WebSocket may be."""
+    INIT_TIMEOUT: float = 5.0
+    """How long a WebSocket may stay open without its `connection_init`."""
+    MAX_SUBSCRIPTIONS: int = 100
+    """How many operations may run on one WebSocket at once."""
+    MAX_SOCKETS_PER_SESSION: int = 50
+    """How many WebSockets and event streams a session may have open at one worker."""
+    MAX_SOCKETS_PER_ADDRESS: int = 1000
+    """How many an address may have open at one worker; of IPv6, a network of 64 bits."""
+    KEEP_ALIVE: float = 15.0
+    """How often an event stream says that it is still there."""
+    SEND_TIMEOUT: float = 30.0
+    """How long the client of an event stream may take to read before it is cut off."""
+    GRAPHIQL: bool = field(default_factory=_is_debug)
+    """Whether a browser gets GraphiQL; as `DEBUG` is, if absent. Read when the URLs are made."""
+    ALLOW_GET: bool = field(default_factory=_is_debug)
+    """Whether `GET` takes queries; as `DEBUG` is, if absent. Read when the URLs are made."""
+    INTROSPECTION: bool = field(default_factory=_is_debug)
+    """Whether `__schema` and `__type` answer; as `DEBUG` is, if absent."""
+    SUGGESTIONS: bool = field(default_factory=_is_debug)
+    """Whether errors say “Did you mean”; as `DEBUG` is, if absent."""
+    DRAIN: float = 0.0
+    """How long a worker that is told to end serves on, and says at `/readyz` that it ends."""
+    METRICS_PORT: int | None = None
+    """Where Prometheus finds `/metrics` of a worker; nowhere if absent."""
+    METRICS_HOST: str = "127.0.0.1"
+    """The address of that."""
     MAX_DOCUMENT_LENGTH: int = 100_000
     """How many characters a GraphQL document may have."""
-    MAX_TOKENS: int = 3000
+    MAX_TOKENS: int = 2000
     """How many tokens it may have, and how many comments."""
     MAX_OPERATIONS: int = 50
     """How many operations it may hold, of which one is executed."""
@@ -72,7 +108,7 @@ class Settings:
     """How many of them may have an alias."""
     MAX_DIRECTIVES: int = 100
     """How many directives it may have."""
-    MAX_COMPARISONS: int = 20_000
+    MAX_COMPARISONS: int = 10_000
     """How many pairs of fields of one name validation may compare."""
     MAX_ERRORS: int = 5
     """How many errors validation may find before it gives up."""
@@ -106,24 +142,6 @@ class Settings:
     """How many mutations a second may come from one address; 0: as many as it likes."""
     ADDRESS_BURST: int = 800
     """How many may come from it at once."""
-    MAX_BODY_BYTES: int = 2_621_440
-    """How large the body of a GraphQL request may be; Django's own limit holds besides."""
-    BODY_TIMEOUT: float = 30.0
-    """How long a client may take to send such a body."""
-    MAX_MESSAGE_BYTES: int = 2_621_440
-    """How large a message of a WebSocket may be."""
-    INIT_TIMEOUT: float = 5.0
-    """How long a WebSocket may stay open without its `connection_init`."""
-    MAX_SUBSCRIPTIONS: int = 100
-    """How many operations may run on one WebSocket at once."""
-    MAX_SOCKETS_PER_SESSION: int = 50
-    """How many WebSockets and event streams a session may have open at one worker."""
-    MAX_SOCKETS_PER_ADDRESS: int = 1000
-    """How many an address may have open at one worker; of IPv6, a network of 64 bits."""
-    KEEP_ALIVE: float = 15.0
-    """How often an event stream says that it is still there."""
-    SEND_TIMEOUT: float = 30.0
-    """How long the client of an event stream may take to read before it is cut off."""
 
     @property
     def draft_ttl(self) -> timedelta:

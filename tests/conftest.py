@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import hypothesis
 import pytest
 from django.db import connections
-from redis import Redis
+
+from tests.topologies import connect
 
 pytest.register_assert_rewrite("tests.shapes.walk")
 
@@ -25,14 +27,14 @@ def redis_url() -> str:
 
 
 @pytest.fixture(scope="session")
-def redis_client(redis_url: str) -> Iterator[Redis]:
-    """A plain client of the Redis of this test run."""
-    with Redis.from_url(redis_url) as client:
+def redis_client(redis_url: str) -> Iterator[Any]:
+    """A plain client of the Redis, or of the Redis Cluster, of this test run."""
+    with connect(redis_url) as client:
         yield client
 
 
 @pytest.fixture(autouse=True)
-def _empty_redis(redis_client: Redis) -> None:
+def _empty_redis(redis_client: Any) -> None:
     redis_client.flushdb()
 
 

@@ -1,7 +1,8 @@
 """Starts the servers of a test run, before pytest-django reads the settings.
 
-One private Redis; with TEST_DATABASE=postgres one private PostgreSQL, and then only the
-tests that use a database run. Both live in a temporary directory and end with the run, also
+One private Redis, or with TEST_REDIS=cluster a Redis Cluster of three; with
+TEST_DATABASE=postgres one private PostgreSQL, and then only the
+tests that use a database run. They live in a temporary directory and end with the run, also
 by Ctrl-C and SIGTERM.
 """
 
@@ -14,7 +15,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from config.embedded import end_on_sigterm, postgres_server, redis_server
+from tests.topologies import redis_cluster
 
+CLUSTER = os.environ.get("TEST_REDIS", "one") == "cluster"
 POSTGRES = os.environ.get("TEST_DATABASE", "sqlite") == "postgres"
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "database_url"}
 
@@ -28,8 +31,11 @@ def pytest_load_initial_conftests(
     stack = ExitStack()
     early_config.add_cleanup(stack.close)
     directory = Path(stack.enter_context(TemporaryDirectory(prefix="gql_cluster-")))
-    # TCP, as in production, and not the socket of `make run`.
-    redis_url = stack.enter_context(redis_server(directory / "redis", port=0, appendonly=False))
+    if CLUSTER:
+        redis_url = stack.enter_context(redis_cluster(directory / "redis")).url
+    else:
+        # TCP, as in production, and not the socket of `make run`.
+        redis_url = stack.enter_context(redis_server(directory / "redis", port=0, appendonly=False))
     if POSTGRES:
         database_url = stack.enter_context(postgres_server(directory / "postgres"))
     else:
@@ -48,15 +54,24 @@ def pytest_load_initial_conftests(
 
 
 def pytest_report_header() -> str:
-    """Name the database of this run."""
-    return f"database: {'PostgreSQL' if POSTGRES else 'SQLite'}"
+    """Name the servers of this run."""
+    redis = "Redis Cluster" if CLUSTER else "one Redis"
+    return f"database: {'PostgreSQL' if POSTGRES else 'SQLite'}, drafts: {redis}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL, run what uses a database; the rest ran on SQLite and needs no second run."""
-    if not POSTGRES:
+    """On PostgreSQL, run what uses a database; the rest ran on SQLite and needs no second run.
+
+    On a Redis Cluster, leave out what looks into the one Redis that there is else.
+    """
+    chosen = [
+        item
+        for item in items
+        if (not POSTGRES or _uses_database(item))
+        and not (CLUSTER and item.get_closest_marker("one_redis"))
+    ]
+    if len(chosen) == len(items):
         return
-    chosen = [item for item in items if _uses_database(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = chosen
 

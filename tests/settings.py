@@ -9,6 +9,11 @@ GQL_CLUSTER = {
     "ANONYMOUS_EDITING": True,
     "STORE_TIMEOUT": 10.0,
     "STORE_CONNECT_TIMEOUT": 10.0,
+    # pytest-django turns DEBUG off, and with it what developers have of the schema.
+    "GRAPHIQL": True,
+    "ALLOW_GET": True,
+    "INTROSPECTION": True,
+    "SUGGESTIONS": True,
 }
 INSTALLED_APPS = [
     *INSTALLED_APPS,

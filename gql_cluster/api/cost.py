@@ -36,6 +36,7 @@ from graphql import (
 )
 from graphql.type import SchemaMetaFieldDef, TypeMetaFieldDef
 
+from gql_cluster.api.introspected import lengths
 from gql_cluster.conf import Settings
 
 TOO_COMPLEX = "QUERY_TOO_COMPLEX"
@@ -87,6 +88,7 @@ def estimate(
     return _Estimate(
         schema=schema,
         settings=settings,
+        lengths=lengths(schema),
         fragments={
             each.name.value: each
             for each in document.definitions
@@ -123,6 +125,7 @@ class _Estimate:
     settings: Settings
     fragments: Mapping[str, FragmentDefinitionNode]
     defaults: Mapping[str, Any]
+    lengths: Mapping[tuple[str, str], int]
     known: dict[tuple[str, Length | None], Cost] = field(default_factory=dict)
 
     def of(
@@ -164,12 +167,16 @@ class _Estimate:
         definition = _definition(node, above)
         kind = None if definition is None else get_named_type(definition.type)
         own = self._page(node, definition)
+        if node.name.value == "ofType" and kind is not None and kind.name == "__Type":
+            return 1, len(selections.selections)  # few types are wrapped more than once or twice
         if definition is not None and _is_list(definition):
-            lengths = (own, page, self.settings.LIST_SIZE)
+            known = self.lengths.get(("" if above is None else above.name, node.name.value))
+            lengths = (known, own, page, self.settings.LIST_SIZE)
             length = next(each for each in lengths if each is not None)
             return length, self.of(selections, kind, None)
-        # A connection: its page is that of the list in it.
-        return 1, self.of(selections, kind, own)
+        # A connection: its page is that of the list in it; it is looked at where that is not asked.
+        below = self.of(selections, kind, own)
+        return 1, _Sum(0, [(1, below), (own, 0)]) if isinstance(own, _Given) else below
 
     def _page(self, node: FieldNode, definition: GraphQLField | None) -> Length | None:
         """Return how long the page is that a field is asked for; None where it is for none."""

@@ -146,7 +146,7 @@ def check_variables(variables: Mapping[str, Any], settings: Settings) -> None:
     level: list[Any] = [variables]
     depth = values = 0
     while level:
-        if depth > settings.MAX_INPUT_DEPTH:
+        if depth >= settings.MAX_INPUT_DEPTH:
             raise too_complex(f"Values may be nested in {settings.MAX_INPUT_DEPTH} levels.")
         depth += 1
         values += sum(map(len, level))

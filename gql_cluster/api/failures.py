@@ -17,6 +17,7 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
+from gql_cluster import logs
 from gql_cluster.api.errors import PAYLOAD_CODES
 from gql_cluster.domain.error import (
     ClusterError,
@@ -83,9 +84,7 @@ def coded(error: GraphQLError) -> GraphQLError:
     cause = origin.original_error
     if cause is not None:
         failure = _failure(cause)
-        if failure.level is not None:
-            logger.log(failure.level, "%s at %s", failure.code, error.path, exc_info=cause)
-        return _with(error, failure.code, failure.message)
+        return _logged(error, failure, cause)
     if error.path is None or origin.nodes:
         return _with(error, "BAD_USER_INPUT", error.message)  # a variable, or an argument
     return error
@@ -96,6 +95,19 @@ def _origin(error: GraphQLError) -> GraphQLError:
     while isinstance(error.original_error, GraphQLError):
         error = error.original_error
     return error
+
+
+def _logged(error: GraphQLError, failure: _Failure, cause: Exception) -> GraphQLError:
+    """Return what a client may know; of what nobody foresaw an id, by which the log says more."""
+    told = _with(error, failure.code, failure.message)
+    extra = {}
+    if failure.level == logging.ERROR:
+        extra = {"error_id": logs.new_id()}
+        told.extensions = {**(told.extensions or {}), "id": extra["error_id"]}
+    if failure.level is not None:
+        text = "%s at %s"
+        logger.log(failure.level, text, failure.code, error.path, exc_info=cause, extra=extra)
+    return told
 
 
 def _with(error: GraphQLError, code: str, message: str) -> GraphQLError:

@@ -21,7 +21,7 @@ from graphql import (
     SelectionSetNode,
 )
 from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionContext
+from strawberry.types.graphql import OperationType as StrawberryOperationType
 
 from gql_cluster.api.context import caller_in
 from gql_cluster.api.cost import too_complex
@@ -69,7 +69,9 @@ class Limits(SchemaExtension):
             self._document = self._read(context.query or "")
             context.graphql_document = self._document.node
         except GraphQLError as error:
-            context.graphql_document = _stand_in(context.operation_name)
+            context.graphql_document = _stand_in(
+                context.operation_name, next(iter(context.allowed_operations))
+            )
             context.pre_execution_errors = [_refusal(error)]
         yield
 
@@ -114,10 +116,10 @@ class Limits(SchemaExtension):
     def _validated(self, document: Document) -> list[GraphQLError]:
         context, schema, settings = self.execution_context, self._schema, self._settings
         errors = validated(schema.documents.schema, document, context.validation_rules, settings)
-        if not errors and document.measured.operations > 1:
-            errors = _ambiguity(context)
         if errors:
             return errors
+        if document.measured.operations > 1 and vars(context)["_provided_operation_name"] is None:
+            return [_ambiguity()]
         if context.query is not None and document.size:
             schema.documents.keep(context.query, document, settings.DOCUMENT_CACHE_BYTES)
         variables = context.variables or {}
@@ -130,15 +132,13 @@ class Limits(SchemaExtension):
         return []
 
 
-def _ambiguity(context: ExecutionContext) -> list[GraphQLError]:
+def _ambiguity() -> GraphQLError:
     """Return the error of a document with several operations, none of which is named.
 
     GraphQL (GetOperation) wants it; Strawberry would execute the first.
     """
-    if vars(context)["_provided_operation_name"] is not None:
-        return []
     message = "The document has several operations: one has to be named."
-    return [GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})]
+    return GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
 
 
 def _too_fast(wait: float) -> GraphQLError:
@@ -159,10 +159,10 @@ def _refusal(error: GraphQLError) -> GraphQLError:
     return error
 
 
-def _stand_in(name: str | None) -> DocumentNode:
-    """Return a document whose operation may be sent in any way: it is not executed."""
+def _stand_in(name: str | None, kind: StrawberryOperationType) -> DocumentNode:
+    """Return a document with an operation of this kind, which may be sent and is not executed."""
     operation = OperationDefinitionNode(
-        operation=OperationType.QUERY,
+        operation=OperationType(kind.value),
         name=None if name is None else NameNode(value=name),
         selection_set=SelectionSetNode(selections=()),
     )

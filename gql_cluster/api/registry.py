@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakSet
 
+from django.conf import settings
 from django.db.models import ForeignKey, Model
+from django.urls import get_resolver
 from graphql import specified_scalar_types
 from modelcluster.models import ClusterableModel
 from strawberry.types.base import get_object_definition
@@ -33,6 +35,13 @@ _MADE: WeakSet[Registry] = WeakSet()
 def served_columns() -> set[AnyField]:
     """Return the columns that the schemas made so far serve."""
     return {column for registry in _MADE for column in registry.columns()}
+
+
+def served_clusters() -> dict[str, Cluster]:
+    """Return the clusters that this project serves, by name; its URLs make the schemas."""
+    if getattr(settings, "ROOT_URLCONF", None):
+        get_resolver().url_patterns  # noqa: B018 - it imports them
+    return {name: each for registry in _MADE for name, each in registry.clusters.items()}
 
 
 class Registry:

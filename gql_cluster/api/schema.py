@@ -7,16 +7,19 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError
-from strawberry.exceptions import DuplicatedTypeName
+from strawberry.exceptions import DuplicatedTypeName, MissingQueryError
 from strawberry.extensions import SchemaExtension
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from gql_cluster import metrics
 from gql_cluster.api.audience import SharingExecutor
 from gql_cluster.api.context import caller_in
+from gql_cluster.api.counting import NO_OPERATION, CountingRunner
 from gql_cluster.api.descriptions import describe_libraries
 from gql_cluster.api.documents import Documents
 from gql_cluster.api.drafts import make_draft_type
@@ -105,7 +108,17 @@ class Schema(strawberry.Schema):
         """Execute a query or a mutation; a subscription is refused, as it has no one result."""
         allowed = set(options.pop("allowed_operation_types", None) or OperationType)
         options["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
-        return await super().execute(*args, **options)
+        try:
+            return await super().execute(*args, **options)
+        except (CannotGetOperationTypeError, InvalidOperationTypeError, MissingQueryError):
+            metrics.requests[NO_OPERATION, "BAD_REQUEST"] += 1
+            raise
+
+    def create_extensions_runner(
+        self, execution_context: ExecutionContext, extensions: list[SchemaExtension]
+    ) -> CountingRunner:
+        """Return what runs the extensions of one operation, and counts what comes of it."""
+        return CountingRunner(execution_context, extensions)
 
     async def stream(self, *args: Any, **options: Any) -> Any:
         """Execute what comes over a socket, for who its client is now, not as it was at connect."""

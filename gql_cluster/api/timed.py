@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, cast
 
-from graphql import ExecutionResult, GraphQLError
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
@@ -14,6 +14,7 @@ from gql_cluster.domain.error import ErrorCode
 
 if TYPE_CHECKING:
     from gql_cluster.api.schema import Schema
+    from gql_cluster.conf import Settings
 
 
 def timed_out() -> GraphQLError:
@@ -26,9 +27,18 @@ def timed_out() -> GraphQLError:
 
 
 class TimedExecutor(StrawberryGraphQLCoreExecutionContext):
-    """Executes each event of a subscription within `OPERATION_TIMEOUT`."""
+    """Executes each event of a subscription within `OPERATION_TIMEOUT`.
+
+    What is wrong with variables it tells without suggestions, if `SUGGESTIONS` are off.
+    """
 
     _is_event = False
+
+    @classmethod
+    def build(cls, schema: GraphQLSchema, *args: Any, **options: Any) -> Any:
+        """Return what executes an operation, or what is wrong with it."""
+        options["hide_suggestions"] = not _settings_of(schema).SUGGESTIONS
+        return super().build(schema, *args, **options)
 
     def build_per_event_executor(self, payload: Any) -> Any:
         """Return what executes an event."""
@@ -41,8 +51,12 @@ class TimedExecutor(StrawberryGraphQLCoreExecutionContext):
         result: Any = super().execute_operation(serially)
         if not self._is_event or isinstance(result, ExecutionResult):
             return result
-        schema = cast("Schema", self.schema.extensions[GraphQLCoreConverter.DEFINITION_BACKREF])
-        return _within(result, schema.engine.parts.settings.OPERATION_TIMEOUT)
+        return _within(result, _settings_of(self.schema).OPERATION_TIMEOUT)
+
+
+def _settings_of(schema: GraphQLSchema) -> Settings:
+    own = cast("Schema", schema.extensions[GraphQLCoreConverter.DEFINITION_BACKREF])
+    return own.engine.parts.settings
 
 
 async def _within(work: Awaitable[ExecutionResult], seconds: float) -> ExecutionResult:

@@ -14,6 +14,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gql_cluster.api.cost import too_complex
+from gql_cluster.api.disclosure import NoIntrospection
 from gql_cluster.api.documents import Document
 from gql_cluster.conf import Settings
 
@@ -30,15 +31,18 @@ def validated(
 ) -> list[GraphQLError]:
     """Return what is wrong with a document. One that is valid by these rules knows it from then on.
 
-    Strawberry has no way to tell `validate` how many errors are enough; these are its rules.
+    Strawberry can't tell `validate` how many errors are enough, and to suggest nothing; these are
+    its rules.
     """
     if document.rules == rules:
         return []
+    own = _STRAWBERRY if settings.INTROSPECTION else (*_STRAWBERRY, NoIntrospection)
     errors = validate(
         schema,
         document.node,
-        [_bounded(rule, settings) for rule in (*rules, *_STRAWBERRY)],
+        [_bounded(rule, settings) for rule in (*rules, *own)],
         max_errors=settings.MAX_ERRORS,
+        hide_suggestions=not settings.SUGGESTIONS,
     )
     if not errors:
         document.rules = rules

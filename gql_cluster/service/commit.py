@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, assert_never
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, IntegrityError
 
+from gql_cluster import metrics
 from gql_cluster.domain.error import (
     ClosedError,
     ClusterError,
@@ -81,7 +82,20 @@ async def commit(  # noqa: PLR0913 - one request, said whole
     running = _Commit(
         engine, caller, cluster, copy.draft, expected_version, change_id, policy, keep_open
     )
-    return await shielded(running.run())
+    return await shielded(_counted(running))
+
+
+async def _counted(running: _Commit) -> Committed:
+    code = "FAILED"
+    try:
+        committed = await running.run()
+        code = "OK"
+    except ClusterError as exc:
+        code = exc.code.value
+        raise
+    finally:
+        metrics.commits[code] += 1
+    return committed
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from django.utils.module_loading import import_string
 
-from gql_cluster import conf
+from gql_cluster import conf, logs
 from gql_cluster.domain.copy import Copy
 from gql_cluster.domain.draft import Draft
 from gql_cluster.domain.error import ForbiddenError, NotFoundError
@@ -123,6 +123,7 @@ class Engine:
         and what the policy's answer comes to.
         """
         session = caller.required_session()
+        logs.note(session=session, draft=draft_id)
         copy = await self.parts.cache.get(draft_id, want, fresh=fresh)
         if copy is not None and not fresh and not copy.draft.admits(session):
             # Perhaps it was let in through another worker.

@@ -16,8 +16,9 @@ from gql_cluster import conf
 from gql_cluster.domain.error import StoreUnavailableError
 from gql_cluster.orm.signals import Roots, Saves
 from gql_cluster.service.news import News, root_group, root_named
+from gql_cluster.store.blocking import make_sync_client
 from gql_cluster.store.keys import Keys
-from gql_cluster.store.stamps import count_saves, make_sync_client
+from gql_cluster.store.stamps import count_saves
 
 logger = logging.getLogger(__name__)
 
@@ -52,13 +53,13 @@ class _Teller:
     def tell(self, saved: Roots) -> None:
         """Count a save of each root, and wake who watches drafts of those that are counted."""
         settings = conf.load()
-        client = make_sync_client(
-            settings.REDIS_URL,
-            timeout=settings.STORE_TIMEOUT,
-            connect_timeout=settings.STORE_CONNECT_TIMEOUT,
-        )
         names = [root_named(model._meta.label, pk) for model, pk in saved]
         try:
+            client = make_sync_client(
+                settings.REDIS_URL,
+                timeout=settings.STORE_TIMEOUT,
+                connect_timeout=settings.STORE_CONNECT_TIMEOUT,
+            )
             counted = count_saves(client, Keys(prefix=settings.KEY_PREFIX), names)
         except StoreUnavailableError as exc:
             self._warn("Drafts of what was saved are not told of it.", exc)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
 
+from gql_cluster import metrics
 from gql_cluster.domain.brought import bring
 from gql_cluster.domain.delta import Delta
 from gql_cluster.domain.draft import Cause, DraftState, Entry
 from gql_cluster.domain.editor import Applied
 from gql_cluster.domain.error import (
     ClosedError,
+    ClusterError,
     ConflictError,
     InvalidChangeError,
     NotFoundError,
@@ -92,8 +94,13 @@ async def stage(engine: Engine, caller: Caller, request: Request) -> Outcome:
     staging = _Staging(engine, caller, request)
     async with engine.parts.turn(request.draft_id):
         for _ in range(_ATTEMPTS):
-            outcome = await staging.attempt()
+            try:
+                outcome = await staging.attempt()
+            except ClusterError as exc:
+                metrics.edits[exc.code.value] += 1
+                raise
             if outcome is not None:
+                metrics.edits["OK"] += 1
                 return outcome
     raise StoreUnavailableError.of(
         "The draft is being committed, or changed too fast by others; retry."

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeAlias
 
+from gql_cluster import metrics
 from gql_cluster.domain.draft import Draft, DraftState, Entry
 from gql_cluster.domain.error import (
     DatabaseUnavailableError,
@@ -92,11 +93,30 @@ async def watch(
     delays an event by `POLL_INTERVAL` at most. The caller is an editor as long as it runs.
     """
     copy = await engine.copy(caller, draft_id, ROOT, fresh=True)
+    joined_at = copy.version
     with engine.parts.hub.watching(draft_id, caller.required_session()) as here:
         await here.entered()  # before the first snapshot, which shows the editors
         subscription = _Subscription(engine, caller, copy, after, here)
-        while (told := await subscription.next()) is not None:
-            yield told
+        metrics.open_now["subscriptions"] += 1
+        try:
+            while (told := await subscription.next()) is not None:
+                _count(told, joined_at)
+                yield told
+        finally:
+            metrics.open_now["subscriptions"] -= 1
+
+
+def _count(told: Event | Notice, joined_at: int) -> None:
+    """Count what is told; how late it is, of what happened since the subscriber came."""
+    if not isinstance(told, Event):
+        metrics.events[type(told).__name__] += 1
+    elif told.entry is None:
+        metrics.events["Snapshot"] += 1
+    else:
+        metrics.events[told.entry.cause.value.title()] += 1
+        if told.entry.version > joined_at:
+            late = datetime.now(UTC) - told.entry.at
+            metrics.lag.take(max(0.0, late.total_seconds()))
 
 
 class _Subscription:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from weakref import WeakValueDictionary
 
+from gql_cluster import metrics
 from gql_cluster.domain.copy import Copy
 from gql_cluster.domain.draft import Draft, DraftState, Entry
 from gql_cluster.domain.error import NotFoundError, StoreUnavailableError
@@ -32,6 +33,12 @@ class CopyCache:
         self._max_count = max_count
         self._copies: OrderedDict[str, Copy] = OrderedDict()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        metrics.caches.add(self)
+
+    @property
+    def size(self) -> int:
+        """How many bytes are kept, as stored; any thread may ask."""
+        return sum(copy.size for copy in list(self._copies.values()))
 
     async def get(self, draft_id: str, want: Want, *, fresh: bool) -> Copy | None:
         """Return the copy with all that is wanted; None where there is no such draft.

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 
 from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 - redis names them so
 
+from gql_cluster import metrics
+
 logger = logging.getLogger(__name__)
 
 _HUNG = (builtins.TimeoutError, TimeoutError)
@@ -39,6 +41,12 @@ class Circuit:
         self._answered_at = float("-inf")
         self._open_until: float | None = None
         self._trial: object | None = None
+        metrics.circuits.add(self)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls fail at once."""
+        return self._open_until is not None
 
     @asynccontextmanager
     async def call(self) -> AsyncIterator[None]:

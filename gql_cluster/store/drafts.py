@@ -14,7 +14,7 @@ from gql_cluster.domain.node import Node
 from gql_cluster.domain.tree import Want
 from gql_cluster.store import wire
 from gql_cluster.store.capacity import Capacity, Room
-from gql_cluster.store.client import Client, Sent, guarded
+from gql_cluster.store.client import Client, guarded
 from gql_cluster.store.codec import (
     encode_draft,
     encode_entry,
@@ -22,6 +22,7 @@ from gql_cluster.store.codec import (
     encode_value,
 )
 from gql_cluster.store.keys import Keys
+from gql_cluster.store.node import Sent
 from gql_cluster.store.packs import pack
 from gql_cluster.store.results import (
     Accepted,
@@ -323,9 +324,10 @@ class DraftStore:
         await self._client.ping()
 
     @guarded
-    async def delete(self, draft_id: str) -> None:
-        """Forget a draft at once, its log and outcomes too."""
-        await self._client.delete(*self._keys.draft(draft_id))
+    async def delete(self, draft_id: str) -> bool:
+        """Forget a draft at once, its log, outcomes and watchers too; False where none is."""
+        keys = [*self._keys.draft(draft_id), *self._keys.editors(draft_id)]
+        return bool(await self._client.delete(*keys))
 
 
 def _settled_args(entry: Entry, settled: Settled | None) -> list[Sent]:

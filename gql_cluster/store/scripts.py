@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from hashlib import sha1
 from importlib.resources import files
 from typing import Any
 
 from gql_cluster.store.client import Client
 from gql_cluster.store.codec import FORMAT, check_format
+from gql_cluster.store.node import Script
 
 
 class Scripts:
@@ -16,25 +18,28 @@ class Scripts:
 
     def __init__(self, client: Client) -> None:
         """Read the sources, the first time in a process."""
-        self._scripts = {name: client.register_script(text) for name, text in _sources().items()}
+        self._client = client
+        self._scripts = _sources()
 
     async def __call__(self, name: str, keys: Sequence[str], *args: str | bytes | int) -> list[Any]:
         """Run a script; its reply begins with a word. Raises `StoreFormatError`."""
-        word, *reply = await self._scripts[name](keys=keys, args=args)
+        word, *reply = await self._client.script(self._scripts[name], keys, args)
         if word == b"newer":
             check_format(*reply)
         return [word.decode(), *reply]
 
 
 @cache
-def _sources() -> dict[str, bytes]:
+def _sources() -> dict[str, Script]:
     folder = files("gql_cluster.store") / "lua"
     common = b"local FORMAT = %d\n" % FORMAT + (folder / "common.lua").read_bytes()
     names = (
         "append",
+        "claim",
         "close",
         "create",
         "join",
+        "list",
         "lock",
         "presence",
         "read",
@@ -47,4 +52,8 @@ def _sources() -> dict[str, bytes]:
         "unlock",
         "unshare",
     )
-    return {name: common + (folder / f"{name}.lua").read_bytes() for name in names}
+    return {name: _script(common + (folder / f"{name}.lua").read_bytes()) for name in names}
+
+
+def _script(text: bytes) -> Script:
+    return Script(text=text, digest=sha1(text, usedforsecurity=False).hexdigest())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gql_cluster.store.client import Client, guarded, transaction
+from gql_cluster.store.client import Client, guarded
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.scripts import Scripts
 
@@ -44,12 +44,7 @@ class SessionIndex:
         Of several at once one wins, and all get its id.
         """
         key = self._keys.session_roots(session)
-        _, winner, _ = await transaction(
-            self._client,
-            ["HSETNX", key, root, draft_id],
-            ["HGET", key, root],
-            ["PEXPIRE", key, self._ttl_ms],
-        )
+        _, winner = await self._run("claim", [key], root, draft_id, self._ttl_ms)
         return str(winner, "utf-8")
 
     @guarded
@@ -67,11 +62,7 @@ class SessionIndex:
     async def add(self, session: str, draft_id: str, at: datetime) -> None:
         """List a draft as of a time; one that is listed already moves there."""
         key = self._keys.session_drafts(session)
-        await transaction(
-            self._client,
-            ["ZADD", key, (at - _EPOCH) // _TICK, draft_id],
-            ["PEXPIRE", key, self._ttl_ms],
-        )
+        await self._run("list", [key], (at - _EPOCH) // _TICK, draft_id, self._ttl_ms)
 
     @guarded
     async def reserve(

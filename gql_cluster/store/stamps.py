@@ -10,12 +10,10 @@ from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from gql_cluster.domain.error import StoreUnavailableError
+from gql_cluster.store.blocking import SyncClient
 from gql_cluster.store.client import Client, guarded
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.scripts import Scripts
@@ -47,33 +45,21 @@ class Stamps:
         return int(count)
 
 
-def count_saves(client: Redis, keys: Keys, roots: Sequence[str]) -> list[str]:
+def count_saves(client: SyncClient, keys: Keys, roots: Sequence[str]) -> list[str]:
     """Count one save more of each root whose count is kept; returns these.
 
-    One round trip, for code that has no event loop. Raises `StoreUnavailableError`.
+    One round trip to each node that has any, for code that has no event loop. Raises
+    `StoreUnavailableError`.
     """
-    pipe = client.pipeline(transaction=False)
-    for root in roots:
-        pipe.eval(_script(), 1, keys.stamp(root))
     try:
+        pipe = client.pipeline(transaction=False)
+        for root in roots:
+            # By this name: redis-py's pipelines for a cluster have no `eval()`.
+            pipe.execute_command("EVAL", _script(), 1, keys.stamp(root))
         counts = pipe.execute()
     except RedisError as exc:
         raise StoreUnavailableError.of("The draft store does not answer.") from exc
     return [root for root, count in zip(roots, counts, strict=True) if count]
-
-
-@cache
-def make_sync_client(url: str, *, timeout: float, connect_timeout: float) -> Redis:
-    """Return this process's client for code that has no event loop; times in seconds.
-
-    Threads may share it, and a fork connects anew.
-    """
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout,
-        socket_connect_timeout=connect_timeout,
-        retry=Retry(NoBackoff(), 0),
-    )
 
 
 @cache

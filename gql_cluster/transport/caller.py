@@ -10,6 +10,7 @@ from django.contrib.auth import SESSION_KEY
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils.crypto import salted_hmac
 
+from gql_cluster import logs
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.service.caller import Caller, Identity
 from gql_cluster.service.session import read_token
@@ -39,6 +40,7 @@ async def caller_by_http(request: HttpRequest) -> Caller:
         token = _bearer(authorization)
         named = read_token(token)
         caller = Caller(session=named.session, address=address, identity=ByToken(token))
+        logs.note(session=named.session)
         user: Any = None if named.user is None else await caller.user()
         request.user = anonymous() if user is None else user
         return caller
@@ -58,6 +60,7 @@ async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
     if authorization:
         token = _bearer(authorization)
         session = read_token(token).session
+        logs.note(session=session)
         caller = Caller(session=session, address=address, identity=ByToken(token, scope))
         await caller.user()
         return caller
@@ -78,7 +81,9 @@ async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
 async def _session_in(session: SessionBase | None) -> str | None:
     if session is None or session.session_key is None:
         return None
-    return await browser_session(session)
+    editing = await browser_session(session)
+    logs.note(session=editing)
+    return editing
 
 
 async def browser_session(session: SessionBase) -> str:

@@ -15,6 +15,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
 from strawberry.subscriptions.protocols.graphql_ws.handlers import BaseGraphQLWSHandler
 
 from gql_cluster.transport import connections
+from gql_cluster.transport.identified import begin_operation
 from gql_cluster.transport.messages import (
     Complete,
     ConnectionInit,
@@ -60,6 +61,7 @@ class TransportWs(BaseGraphQLTransportWSHandler[dict[str, Any], None]):
 
     async def run_operation(self, operation: Any) -> None:
         """Run an operation, whose database work does not wait for that of another."""
+        begin_operation(operation.id)
         connections.begin()
         async with ThreadSensitiveContext():
             try:
@@ -120,6 +122,7 @@ class Ws(BaseGraphQLWSHandler[dict[str, Any], None]):
         self, operation_id: str, query: str, operation_name: Any, variables: Any
     ) -> None:
         """Run an operation, whose database work does not wait for that of another."""
+        begin_operation(operation_id)
         connections.begin()
         async with ThreadSensitiveContext():
             try:

@@ -20,7 +20,7 @@ from strawberry.channels.handlers.ws_handler import ChannelsWebSocketAdapter
 from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
 
-from gql_cluster import conf
+from gql_cluster import conf, metrics
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport import connections
 from gql_cluster.transport.caller import caller_by_socket
@@ -259,6 +259,7 @@ def websocket_application(
 
 async def _served(routed: Any, scope: Any, receive: Any, send: Any) -> None:
     connections.begin()
+    metrics.open_now["sockets"] += 1
     given_up = asyncio.Event()
     async with ThreadSensitiveContext():
         try:
@@ -267,4 +268,5 @@ async def _served(routed: Any, scope: Any, receive: Any, send: Any) -> None:
             if not given_up.is_set():
                 raise
         finally:
+            metrics.open_now["sockets"] -= 1
             await connections.give_back()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gql_cluster.service.caller import Caller
 from schema.bands.models import Band, Genre
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     from gql_cluster.api.schema import Schema
 
+Limit: TypeAlias = Callable[..., None]
+"""Sets other limits, by their names."""
 ERRORS = "errors { code message key field path change }"
 DRAFT = "draft { id version state isNew isDirty }"
 
@@ -53,6 +56,12 @@ class Client:
         )
         async for result in source:
             yield result
+
+    async def streamed_codes(self, query: str) -> list[str]:
+        """Return the codes of an operation on a stream, as over WebSocket: there is one result."""
+        source: Any = await self.schema.stream(query, context_value=self.context)
+        (told,) = [result async for result in source]
+        return [error.extensions["code"] for error in told.errors or ()]
 
     async def open(self, **arguments: Any) -> str:
         """Open a draft of a band and return its id."""

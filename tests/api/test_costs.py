@@ -186,6 +186,7 @@ async def test_an_edit_asks_no_database(editor: Editor, statements: list[str]) -
 
 @pytest.mark.once
 @pytest.mark.parametrize("is_watched", [False, True])
+@pytest.mark.one_redis
 async def test_an_edit_costs_one_round_trip(
     editor: Editor, redis_client: Redis, redis_url: str, *, is_watched: bool
 ) -> None:
@@ -223,6 +224,7 @@ def _until(monitor: Any, last: str) -> list[tuple[str, str]]:
 
 @pytest.mark.once
 @pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.one_redis
 async def test_an_edit_sends_and_takes_as_many_bytes(
     editor: Editor, redis_client: Redis, *, is_known: bool
 ) -> None:

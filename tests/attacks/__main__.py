@@ -58,9 +58,8 @@ def page(lines: list[dict[str, object]]) -> str:
             "",
             "What strangers may try, and how long it takes until it is refused, with its code, by",
             "one worker on loopback. Each line is a test in `tests/attacks/`. Another client sends",
-            "small queries all the while, and is answered: its longest wait was "
-            f"{max(waited):,.0f} ms. What has a limit of time in its name is cut off when that has "
-            "passed.",
+            "small queries all the while, and is answered; its longest wait, in milliseconds:",
+            f"{max(waited):,.0f}. What names a limit of time is cut off when that is over.",
             "",
             f"`make attacks`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, "
             f"{os.cpu_count()} cores, which client and server share. {told}".rstrip(),

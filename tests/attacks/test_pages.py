@@ -216,6 +216,7 @@ def test_cookies_of_production_are_for_https_and_no_script() -> None:
     code = f"from config import settings; print([getattr(settings, name) for name in {names}])"
     key = secrets.token_urlsafe(48)
     production = {"DEBUG": "0", "SECRET_KEY": key, "ALLOWED_HOSTS": "a.example"}
+    production["ALLOW_SQLITE"] = "1"
     found = subprocess.run(  # noqa: S603
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from redis import Redis
 
 from tests.e2e.workers import Worker, manage, start_worker, wait_for_worker
 from tests.plugin import POSTGRES
+from tests.topologies import apart, connect
 
 StartWorkers: TypeAlias = Callable[..., list[Worker]]
 
@@ -52,8 +52,8 @@ def database_url(sample_database_url: str, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def worker_redis_url(redis_url: str) -> str:
     """The workers' Redis: the run's server, emptied, and apart from the in-process tests' data."""
-    url = urlsplit(redis_url)._replace(path="/1").geturl()
-    with Redis.from_url(url) as client:
+    url = apart(redis_url, 1)
+    with connect(url) as client:
         client.flushdb()
     return url
 

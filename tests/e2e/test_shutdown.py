@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
-from redis import Redis
 from websockets.exceptions import ConnectionClosed
 
 from tests.e2e import operations
@@ -29,6 +28,7 @@ from tests.e2e.conftest import StartWorkers
 from tests.e2e.database import select
 from tests.e2e.samples import named, wings
 from tests.e2e.workers import ROOT, SERVICE, Worker, until
+from tests.topologies import connect
 
 pytestmark = pytest.mark.once
 
@@ -114,7 +114,7 @@ def held(database_url: str) -> Iterator[Callable[[], None]]:
 
 def is_committing(redis_url: str) -> bool:
     """Tell whether a commit has locked its draft, and is on its way to the database."""
-    with Redis.from_url(redis_url) as client:
+    with connect(redis_url) as client:
         return any(client.hexists(key, "lock") for key in client.scan_iter("*:meta"))
 
 

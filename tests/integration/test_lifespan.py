@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from gql_cluster.transport.lifespan import lifespan_application
@@ -17,6 +18,7 @@ def connections(client: Redis) -> set[str]:
     return {each["id"] for each in listed}
 
 
+@pytest.mark.one_redis
 async def test_the_engine_has_no_connection_left_when_the_server_ends(redis_client: Redis) -> None:
     """What it uses in the server's event loop is closed before the server goes on to end."""
     told: asyncio.Queue[Any] = asyncio.Queue()

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.e2e import operations
 from tests.e2e.client import Client
@@ -81,6 +82,7 @@ async def kill_while_committing(
     return outcomes
 
 
+@pytest.mark.one_redis
 async def test_a_worker_killed_at_any_moment_of_a_commit_has_saved_once_or_not_at_all(
     start_workers: StartWorkers,
     start_session: StartSession,

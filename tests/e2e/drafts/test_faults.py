@@ -86,6 +86,7 @@ async def test_a_worker_killed_while_edits_are_in_flight_loses_none(
         assert event == (acknowledged | events)[event["changeId"]]
 
 
+@pytest.mark.one_redis
 async def test_an_edit_is_done_once_though_its_worker_died_right_before_or_after(
     start_workers: StartWorkers, start_session: StartSession, worker_redis_url: str
 ) -> None:

@@ -103,6 +103,7 @@ async def test_a_draft_is_opened_with_a_query_a_relation_and_a_set() -> None:
 
 @pytest.mark.usefixtures("transactional_db")
 @pytest.mark.parametrize("kind", ["update", "add", "remove"])
+@pytest.mark.one_redis
 async def test_one_change_costs_the_same_among_ten_and_a_thousand(
     redis_client: Redis, kind: str
 ) -> None:

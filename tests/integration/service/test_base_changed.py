@@ -45,6 +45,7 @@ from tests.integration.service.conftest import (
     root_pk,
     take,
 )
+from tests.topologies import channels
 
 SELDOM = 60.0
 """Seconds; what comes sooner came by a wake-up."""
@@ -159,7 +160,7 @@ async def heard(redis_client: Redis, view: View, *, by_anybody: bool = True) -> 
     group = root_group("gqlc", root_name(BAND, view.draft.pk)).encode()
     async with asyncio.timeout(20):
         while by_anybody is not any(  # noqa: ASYNC110 - nothing tells but Redis
-            group in name for name in redis_client.pubsub_channels()
+            group in name for name in channels(redis_client)
         ):
             await asyncio.sleep(0.01)
 
@@ -504,6 +505,7 @@ async def test_a_transaction_counts_once(one: Engine, view: View) -> None:
     assert await one.stamp(BAND, view.draft.pk) == before + 1
 
 
+@pytest.mark.one_redis
 @pytest.mark.usefixtures("engine")
 async def test_where_nobody_has_a_draft_nothing_is_counted_or_sent(
     redis_client: Redis, monkeypatch: pytest.MonkeyPatch

@@ -196,6 +196,7 @@ async def _first(view: View) -> str:
     return view.children("root", "members")[0].key
 
 
+@pytest.mark.one_redis
 async def test_an_edit_costs_one_round_trip_and_no_query(
     engine: Engine, redis_client: Redis
 ) -> None:

@@ -224,6 +224,7 @@ async def test_nobody_sets_a_focus_in_anothers_draft(one: Engine, view: View) ->
         await focus(one, view, "root", caller=Caller(session="eve"))
 
 
+@pytest.mark.one_redis
 async def test_a_focus_asks_no_database_and_redis_twice(
     one: Engine, view: View, redis_client: Redis
 ) -> None:

@@ -38,6 +38,7 @@ from tests.integration.service.conftest import (
     watcher,
 )
 from tests.integration.store.conftest import Server
+from tests.topologies import channels
 
 pytestmark = pytest.mark.once
 
@@ -436,7 +437,7 @@ async def left(
         while ours() or hub._tasks:  # noqa: ASYNC110, SLF001 - nothing tells but the loop
             await asyncio.sleep(0.01)
     assert hub._watches == {}  # noqa: SLF001
-    assert not [name for name in redis_client.pubsub_channels() if b"draft" in name]
+    assert not [name for name in channels(redis_client) if b"draft" in name]
     assert redis_client.exists(*Keys().editors(draft_id)) == 0
 
 

@@ -14,10 +14,9 @@ from uuid import uuid4
 
 import pytest
 from redis import Redis as SyncRedis
-from redis.asyncio import Redis
 
 from config.embedded import redis_server
-from gql_cluster.store.client import make_client
+from gql_cluster.store.client import Client, make_client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.sessions import SessionIndex
@@ -96,7 +95,7 @@ def keeping_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-async def keeping_client(keeping_server: Server) -> AsyncIterator[Redis]:
+async def keeping_client(keeping_server: Server) -> AsyncIterator[Client]:
     """A client of the Redis that keeps all."""
     client = make_client(keeping_server.url, timeout=30, connect_timeout=30)
     yield client
@@ -104,7 +103,7 @@ async def keeping_client(keeping_server: Server) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def own_client(own_server: Server) -> AsyncIterator[Redis]:
+async def own_client(own_server: Server) -> AsyncIterator[Client]:
     """A client of the Redis for one test."""
     client = make_client(own_server.url)
     yield client
@@ -112,7 +111,7 @@ async def own_client(own_server: Server) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def client(redis_url: str) -> AsyncIterator[Redis]:
+async def client(redis_url: str) -> AsyncIterator[Client]:
     """A client as the service makes it, but more patient: the machine is shared."""
     client = make_client(redis_url, timeout=30, connect_timeout=30)
     yield client
@@ -120,21 +119,17 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def keys(client: Redis) -> AsyncIterator[Keys]:
-    """Key names of this test alone; what is under them is deleted after it."""
-    prefix = f"test-{uuid4().hex}"
-    yield Keys(prefix=prefix)
-    left = [key async for key in client.scan_iter(match=f"{prefix}:*")]
-    if left:
-        await client.delete(*left)
+def keys() -> Keys:
+    """Key names of this test alone."""
+    return Keys(prefix=f"test-{uuid4().hex}")
 
 
 @pytest.fixture
-def make_store(client: Redis, keys: Keys) -> MakeStore:
+def make_store(client: Client, keys: Keys) -> MakeStore:
     """Makes stores on the same keys, as of several workers."""
 
     def make(
-        client: Redis = client,
+        client: Client = client,
         ttl: timedelta = timedelta(minutes=5),
         closed_ttl: timedelta = timedelta(minutes=1),
         log_length: int = 1000,
@@ -153,6 +148,6 @@ def store(make_store: MakeStore) -> DraftStore:
 
 
 @pytest.fixture
-def sessions(client: Redis, keys: Keys) -> SessionIndex:
+def sessions(client: Client, keys: Keys) -> SessionIndex:
     """A session index."""
     return SessionIndex(client, ttl=timedelta(minutes=5), keys=keys)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.copy import Copy, Snapshot
 from gql_cluster.domain.draft import Draft
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.cache import CopyCache
+from gql_cluster.store.client import Client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import Accepted, Behind, Read
@@ -147,7 +147,7 @@ async def test_a_copy_that_the_log_does_not_reach_is_begun_anew(make_store: Make
 
 
 async def test_who_was_let_in_is_known_without_a_new_version(
-    make_store: MakeStore, client: Redis, keys: Keys
+    make_store: MakeStore, client: Client, keys: Keys
 ) -> None:
     """The same copy has the header of now, also where entries come with it."""
     store = make_store()

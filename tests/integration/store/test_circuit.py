@@ -14,14 +14,13 @@ from typing import TypeVar
 
 import pytest
 from redis import Redis as SyncRedis
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import ResponseError
 
 from gql_cluster.domain.error import StoreUnavailableError
 from gql_cluster.store.cache import CopyCache
 from gql_cluster.store.circuit import Circuit, CircuitOpenError
-from gql_cluster.store.client import make_client
+from gql_cluster.store.client import Client, make_client
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.sessions import SessionIndex
 from tests.integration.store.band import ROOT, band_nodes, new_draft
@@ -193,7 +192,7 @@ async def test_an_answer_that_still_comes_closes_it() -> None:
 
 
 @pytest.fixture
-async def hasty(own_server: Server) -> AsyncIterator[Redis]:
+async def hasty(own_server: Server) -> AsyncIterator[Client]:
     """A client that waits one second."""
     client = make_client(own_server.url, timeout=1, connect_timeout=1)
     yield client
@@ -218,7 +217,7 @@ async def refused_after(call: Callable[[], Awaitable[object]]) -> float:
 
 
 async def test_a_redis_that_hangs_costs_the_timeout_once(
-    own_server: Server, hasty: Redis, make_store: MakeStore
+    own_server: Server, hasty: Client, make_store: MakeStore
 ) -> None:
     """However many calls come at once; what comes later fails at once, until it answers again."""
     store = make_store(client=hasty)
@@ -236,7 +235,7 @@ async def test_a_redis_that_hangs_costs_the_timeout_once(
 
 
 async def test_calls_that_queue_for_one_draft_do_not_wait_one_after_the_other(
-    own_server: Server, hasty: Redis, make_store: MakeStore
+    own_server: Server, hasty: Client, make_store: MakeStore
 ) -> None:
     """One task at a time loads a draft, and the others find the circuit open."""
     store = make_store(client=hasty)
@@ -253,7 +252,7 @@ async def test_calls_that_queue_for_one_draft_do_not_wait_one_after_the_other(
 
 
 async def test_a_redis_that_hangs_is_tried_by_one_call_at_a_time(
-    own_server: Server, hasty: Redis, make_store: MakeStore
+    own_server: Server, hasty: Client, make_store: MakeStore
 ) -> None:
     """What it was sent, it carries out when it goes on: the first call, and each trial."""
     store = make_store(client=hasty)
@@ -288,7 +287,7 @@ async def test_a_late_reply_is_nobodys(own_server: Server, keys: Keys) -> None:
 
 
 async def test_a_redis_that_is_gone_is_found_again(
-    own_server: Server, own_client: Redis, make_store: MakeStore
+    own_server: Server, own_client: Client, make_store: MakeStore
 ) -> None:
     """Lost connections open it too, and nobody has to do anything when Redis is back."""
     store = make_store(client=own_client)
@@ -304,7 +303,7 @@ async def test_a_redis_that_is_gone_is_found_again(
     await answered(store.ping)
 
 
-async def test_a_redis_that_refuses_stays_asked(own_client: Redis, make_store: MakeStore) -> None:
+async def test_a_redis_that_refuses_stays_asked(own_client: Client, make_store: MakeStore) -> None:
     """Without memory it takes no changes, and drafts can still be read."""
     store = make_store(client=own_client)
     draft = await store.create(new_draft(), band_nodes())

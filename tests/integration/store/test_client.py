@@ -8,11 +8,10 @@ from asyncio import StreamReader, StreamWriter
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from gql_cluster.domain.error import StoreUnavailableError
-from gql_cluster.store.client import make_client
+from gql_cluster.store.client import Client, make_client
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.loops import PerLoop
 from gql_cluster.store.sessions import SessionIndex
@@ -23,7 +22,7 @@ HOLDER = "a commit"
 
 
 async def test_a_redis_that_is_away_is_told_at_once_and_found_when_back(
-    own_server: Server, own_client: Redis, make_store: MakeStore
+    own_server: Server, own_client: Client, make_store: MakeStore
 ) -> None:
     """Without a restart of the worker, and from the first call on."""
     store = make_store(client=own_client)
@@ -71,7 +70,7 @@ async def test_a_redis_that_hangs_is_given_up_and_asked_once(own_server: Server)
 
 
 async def test_a_redis_that_takes_no_writes_is_unavailable_and_nothing_is_half_written(
-    own_client: Redis, make_store: MakeStore
+    own_client: Client, make_store: MakeStore
 ) -> None:
     """Full memory and a read-only replica alike, in a script and outside of one."""
     store = make_store(client=own_client)
@@ -89,7 +88,7 @@ async def test_a_redis_that_takes_no_writes_is_unavailable_and_nothing_is_half_w
 
 
 async def test_a_fault_of_our_own_is_not_called_unavailable(
-    client: Redis, keys: Keys, sessions: SessionIndex
+    client: Client, keys: Keys, sessions: SessionIndex
 ) -> None:
     """What is wrong must be seen as wrong."""
     await client.set(keys.session_roots("ringo"), "not a hash")
@@ -99,15 +98,15 @@ async def test_a_fault_of_our_own_is_not_called_unavailable(
 
 def test_each_loop_has_one_client_which_ends_with_it(redis_url: str) -> None:
     """No client outlives its loop, and none is left unclosed: warnings are errors."""
-    closed: list[Redis] = []
+    closed: list[Client] = []
 
-    async def close(client: Redis) -> None:
+    async def close(client: Client) -> None:
         await client.aclose()
         closed.append(client)
 
     clients = PerLoop(lambda: make_client(redis_url), close)
 
-    async def use() -> Redis:
+    async def use() -> Client:
         assert clients.get() is clients.get()
         await clients.get().ping()
         return clients.get()

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.change import (
     EditNode,
@@ -22,6 +21,7 @@ from gql_cluster.domain.node import Node
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.cache import follow
+from gql_cluster.store.client import Client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import (
@@ -310,7 +310,7 @@ async def test_a_change_id_sent_twice_at_once_is_applied_once(
     assert (await read(store, draft)).draft.version == 1
 
 
-async def test_a_draft_expires_whole(make_store: MakeStore, client: Redis, keys: Keys) -> None:
+async def test_a_draft_expires_whole(make_store: MakeStore, client: Client, keys: Keys) -> None:
     """Its time begins anew with each change; then nothing of it is left."""
     store = make_store(ttl=timedelta(seconds=1))
     draft = await store.create(new_draft(), band_nodes())
@@ -326,7 +326,7 @@ async def test_a_draft_expires_whole(make_store: MakeStore, client: Redis, keys:
     assert await put(store, draft) == Gone()
 
 
-async def test_a_deleted_draft_is_gone(store: DraftStore, client: Redis, keys: Keys) -> None:
+async def test_a_deleted_draft_is_gone(store: DraftStore, client: Client, keys: Keys) -> None:
     """No key of it stays."""
     draft = await store.create(new_draft(), band_nodes())
     await put(store, draft, change_id="once")
@@ -335,7 +335,7 @@ async def test_a_deleted_draft_is_gone(store: DraftStore, client: Redis, keys: K
 
 
 async def test_scripts_are_sent_again_where_redis_forgot_them(
-    store: DraftStore, client: Redis
+    store: DraftStore, client: Client
 ) -> None:
     """As after a restart or a failover."""
     draft = await store.create(new_draft(), band_nodes())
@@ -353,7 +353,7 @@ def test_all_keys_of_a_draft_lie_in_one_slot() -> None:
 
 
 async def test_one_more_child_of_five_thousand_is_one_call_and_few_fields(
-    own_client: Redis, make_store: MakeStore
+    own_client: Client, make_store: MakeStore
 ) -> None:
     """Neither writing nor reading one node grows with the cluster."""
     store = make_store(client=own_client)
@@ -384,7 +384,7 @@ def many(members: int) -> list[Node]:
     return [node for node in band_nodes(members) if node.type != "Job"]
 
 
-async def counts(client: Redis) -> dict[str, int]:
+async def counts(client: Client) -> dict[str, int]:
     """Return how often each command ran since the counts were reset."""
     stats = await client.info("commandstats")
     calls = {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()}

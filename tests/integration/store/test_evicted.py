@@ -6,13 +6,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.change import RemoveNodes
 from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.cache import CopyCache
+from gql_cluster.store.client import Client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import Accepted, Gone, Seen
@@ -44,7 +44,7 @@ async def edited(store: DraftStore) -> Draft:
 
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_draft_without_one_of_its_keys_is_gone(
-    store: DraftStore, client: Redis, keys: Keys, part: str
+    store: DraftStore, client: Client, keys: Keys, part: str
 ) -> None:
     """Whatever is done with it, and nothing of it is written any more."""
     draft = await edited(store)
@@ -92,7 +92,7 @@ async def test_a_draft_whose_last_child_is_removed_is_there(store: DraftStore) -
     assert [key for _, key in (await read(store, draft)).relations[MEMBERS]] == ["pete"]
 
 
-async def test_a_full_redis_takes_whole_drafts(own_client: Redis, make_store: MakeStore) -> None:
+async def test_a_full_redis_takes_whole_drafts(own_client: Client, make_store: MakeStore) -> None:
     """Under real eviction each draft is there as it was, or it is gone."""
     await own_client.config_set("maxmemory-policy", "allkeys-random")
     store = make_store(client=own_client)
@@ -120,6 +120,6 @@ async def test_a_full_redis_takes_whole_drafts(own_client: Redis, make_store: Ma
     assert 0 < there < 60
 
 
-async def used(client: Redis) -> int:
+async def used(client: Client) -> int:
     """Return the bytes that a Redis uses."""
     return int((await client.info("memory"))["used_memory"])

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.delta import Added, Updated
 from gql_cluster.domain.draft import Cause, Draft, DraftState, Entry, Stack
@@ -15,6 +14,7 @@ from gql_cluster.domain.node import Node
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.cache import CopyCache
+from gql_cluster.store.client import Client
 from gql_cluster.store.codec import FORMAT, StoreFormatError
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
@@ -83,7 +83,7 @@ EDIT = replace(
 
 
 async def stored_by_format_1(
-    client: Redis, keys: Keys, *, state: DraftState = DraftState.OPEN
+    client: Client, keys: Keys, *, state: DraftState = DraftState.OPEN
 ) -> Draft:
     """Write a draft, edited once, as the first release did, key by key; returns its header."""
     draft = replace(
@@ -123,7 +123,7 @@ async def stored_by_format_1(
     return draft
 
 
-async def test_a_draft_of_format_1_is_read(store: DraftStore, client: Redis, keys: Keys) -> None:
+async def test_a_draft_of_format_1_is_read(store: DraftStore, client: Client, keys: Keys) -> None:
     """Nobody has joined it, nothing of it can be undone, and its log is without holes."""
     draft = await stored_by_format_1(client, keys)
     found = await store.read(draft.id, FAMILY, since=0, change_id="c1")
@@ -146,7 +146,7 @@ async def test_a_draft_of_format_1_is_read(store: DraftStore, client: Redis, key
 
 
 async def test_a_draft_of_format_1_takes_a_change(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """It is in the format of this release from then on, as an older worker has to be told."""
     draft = await stored_by_format_1(client, keys)
@@ -169,7 +169,7 @@ async def test_a_draft_of_format_1_takes_a_change(
 
 
 async def test_a_draft_of_format_1_is_locked_and_closed(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """By the next number; its format is this release's."""
     draft = await stored_by_format_1(client, keys)
@@ -190,7 +190,7 @@ async def test_a_draft_of_format_1_is_locked_and_closed(
 
 
 async def test_a_draft_that_was_committed_in_format_1_shows_what_was_saved(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """A worker that has no copy of it learns that from its last entry."""
     draft = await stored_by_format_1(client, keys, state=DraftState.COMMITTED)
@@ -211,7 +211,7 @@ async def test_a_draft_that_was_committed_in_format_1_shows_what_was_saved(
 
 
 async def test_a_draft_of_a_newer_release_is_refused(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """However it is read or changed, also by who knew it before; it stays as it is."""
     draft = await store.create(new_draft(), band_nodes())
@@ -231,7 +231,7 @@ async def test_a_draft_of_a_newer_release_is_refused(
     assert await client.hgetall(meta) == before
 
 
-async def test_a_new_draft_is_of_this_format(store: DraftStore, client: Redis, keys: Keys) -> None:
+async def test_a_new_draft_is_of_this_format(store: DraftStore, client: Client, keys: Keys) -> None:
     """From the first on."""
     draft = await store.create(new_draft(), band_nodes())
     assert (await read(store, draft)).draft == draft

@@ -6,10 +6,9 @@ import asyncio
 from collections import Counter
 from datetime import timedelta
 
-from redis.asyncio import Redis
-
 from gql_cluster.domain.draft import DraftState
 from gql_cluster.domain.tree import Want
+from gql_cluster.store.client import Client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import (
@@ -143,7 +142,7 @@ async def test_a_draft_is_ended_by_who_holds_the_lock(store: DraftStore) -> None
 
 
 async def test_an_ended_draft_says_how_and_when(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """Its last entry is in the log, its change id is known, and it expires sooner."""
     draft_id = await opened(store)

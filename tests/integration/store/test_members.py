@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.tree import Want
+from gql_cluster.store.client import Client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import Accepted, Gone, Seen
@@ -91,7 +91,7 @@ async def test_a_stranger_learns_nothing_of_a_draft(store: DraftStore) -> None:
 
 
 async def test_a_member_who_is_let_in_or_out_is_so_at_once(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """What the worker knows of the draft does not matter, nor is it written."""
     draft = await shared(store)

@@ -7,7 +7,6 @@ import random
 from dataclasses import replace
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.batch import Batch
 from gql_cluster.domain.change import (
@@ -27,6 +26,7 @@ from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.node import Node
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
+from gql_cluster.store.client import Client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import Accepted
@@ -75,7 +75,7 @@ def change(chance: random.Random, members: int, version: int) -> Change:
 
 @pytest.mark.parametrize("seed", range(8))
 async def test_packed_and_apart_a_draft_is_the_same(
-    store: DraftStore, client: Redis, keys: Keys, make_store: MakeStore, seed: int
+    store: DraftStore, client: Client, keys: Keys, make_store: MakeStore, seed: int
 ) -> None:
     """Whatever is changed, removed, moved and brought back: by key, by place, and its base."""
     chance = random.Random(seed)  # noqa: S311 - which edits, and no secret
@@ -132,7 +132,7 @@ async def test_a_child_that_comes_below_another_node_is_there_alone(store: Draft
     assert found.nodes == {**{k: nodes[k] for k in ("jobs:1", "jobs:2")}, moved.key: moved}
 
 
-async def test_no_pack_is_written_again(store: DraftStore, client: Redis, keys: Keys) -> None:
+async def test_no_pack_is_written_again(store: DraftStore, client: Client, keys: Keys) -> None:
     """An edit writes the nodes that it touches, and nothing else of the draft's nodes."""
     draft = await store.create(new_draft(), band_nodes(100))
     stored = keys.draft(draft.id)[1]
@@ -146,7 +146,7 @@ async def test_no_pack_is_written_again(store: DraftStore, client: Redis, keys: 
 
 
 async def test_a_thousand_children_take_no_more_than_their_json(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """Untouched; each key of the draft is counted with all that Redis needs for it."""
     nodes = [node for node in band_nodes(1000) if node.type != "Job"]
@@ -160,7 +160,7 @@ async def test_a_thousand_children_take_no_more_than_their_json(
 
 
 async def test_a_family_is_kept_and_read_in_one_call_each(
-    own_client: Redis, make_store: MakeStore
+    own_client: Client, make_store: MakeStore
 ) -> None:
     """Each pack once; it is read by as many commands for ten children as for thousands."""
     store = make_store(client=own_client)

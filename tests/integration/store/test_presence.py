@@ -6,9 +6,9 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.error import StoreUnavailableError
+from gql_cluster.store.client import Client
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.presence import Editor, PresenceStore, Watcher
 from tests.integration.store.band import NOW
@@ -29,13 +29,13 @@ PAUL = watcher("p1", "paul", seconds=2)
 
 
 @pytest.fixture
-def presence(client: Redis, keys: Keys) -> PresenceStore:
+def presence(client: Client, keys: Keys) -> PresenceStore:
     """A presence store."""
     return PresenceStore(client, ttl=TTL, keys=keys)
 
 
 @pytest.fixture
-def hasty(client: Redis, keys: Keys) -> PresenceStore:
+def hasty(client: Client, keys: Keys) -> PresenceStore:
     """One on the same keys that forgets its watchers at once."""
     return PresenceStore(client, ttl=SHORT, keys=keys)
 
@@ -94,7 +94,7 @@ async def test_a_focus_moves_and_is_cleared_and_stays_with_a_beat(
 
 
 async def test_no_focus_is_kept_for_one_who_does_not_watch(
-    presence: PresenceStore, client: Redis, keys: Keys
+    presence: PresenceStore, client: Client, keys: Keys
 ) -> None:
     """Not for a stranger, and not for one who comes back."""
     assert await presence.focus("d", "ringo", "root", None) == await presence.beat("d", [])
@@ -121,7 +121,7 @@ async def test_a_watcher_that_is_not_heard_of_is_forgotten(
 
 
 async def test_nothing_is_left_when_nobody_is_heard_of(
-    hasty: PresenceStore, client: Redis, keys: Keys
+    hasty: PresenceStore, client: Client, keys: Keys
 ) -> None:
     """The keys expire by themselves, a focus that was set late too."""
     await hasty.beat("d", [RINGO])
@@ -132,7 +132,7 @@ async def test_nothing_is_left_when_nobody_is_heard_of(
 
 
 async def test_the_keys_live_as_long_as_their_newest_watcher(
-    presence: PresenceStore, client: Redis, keys: Keys
+    presence: PresenceStore, client: Client, keys: Keys
 ) -> None:
     """Each beat renews them, and nothing else does."""
     await presence.beat("d", [RINGO, PAUL])
@@ -160,7 +160,7 @@ async def test_many_at_once_are_all_there(presence: PresenceStore) -> None:
 
 
 async def test_who_watches_is_known_again_after_a_loss(
-    own_server: Server, own_client: Redis
+    own_server: Server, own_client: Client
 ) -> None:
     """Redis is away, and comes back with nothing: a beat brings back who is there, since when."""
     presence = PresenceStore(own_client, ttl=TTL)
@@ -175,7 +175,7 @@ async def test_who_watches_is_known_again_after_a_loss(
     assert await presence.beat("d", [PAUL, RINGO]) == before
 
 
-async def test_one_call_is_one_round_trip(own_client: Redis) -> None:
+async def test_one_call_is_one_round_trip(own_client: Client) -> None:
     """However many watchers a worker has of a draft."""
     presence = PresenceStore(own_client, ttl=TTL)
     await presence.editors("d")

@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from redis.asyncio import Redis
 
 from config.embedded import redis_server
 from gql_cluster.domain.change import Change
@@ -19,7 +18,7 @@ from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.cache import CopyCache, follow
-from gql_cluster.store.client import make_client
+from gql_cluster.store.client import Client, make_client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.results import Accepted, Behind, Ended, Read, Seen, Skip, Stale
 from tests.integration.store.band import (
@@ -42,13 +41,13 @@ SKIP = 10_000
 
 
 @pytest.fixture
-def store(make_store: MakeStore, keeping_client: Redis) -> DraftStore:
+def store(make_store: MakeStore, keeping_client: Client) -> DraftStore:
     """A store in a Redis that is restarted."""
     return make_store(client=keeping_client)
 
 
 @pytest.fixture
-def other(make_store: MakeStore, keeping_client: Redis) -> DraftStore:
+def other(make_store: MakeStore, keeping_client: Client) -> DraftStore:
     """Another worker's store in the same Redis."""
     return make_store(client=keeping_client)
 
@@ -110,7 +109,7 @@ async def test_behind_a_restart_the_numbers_skip_ahead_once(
 
 
 async def test_a_version_that_was_named_stays_the_next_one(
-    store: DraftStore, keeping_server: Server, keeping_client: Redis
+    store: DraftStore, keeping_server: Server, keeping_client: Client
 ) -> None:
     """However long it takes to compute the change set as that version."""
     draft = await opened(store)
@@ -240,7 +239,7 @@ def replicas() -> Iterator[tuple[str, str]]:
         yield one, two
 
 
-async def follows(client: Redis, url: str) -> None:
+async def follows(client: Client, url: str) -> None:
     """Make a Redis the replica of another, and wait until it has all that is there."""
     host, _, port = url.removeprefix("redis://").partition("/")[0].partition(":")
     await client.replicaof(host, int(port))

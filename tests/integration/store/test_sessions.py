@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from redis.asyncio import Redis
-
+from gql_cluster.store.client import Client
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.sessions import SessionIndex
 from tests.integration.store.band import NOW
@@ -43,7 +42,7 @@ async def test_drafts_are_listed_newest_first_in_pages(sessions: SessionIndex) -
 
 
 async def test_the_index_of_a_session_expires(
-    sessions: SessionIndex, client: Redis, keys: Keys
+    sessions: SessionIndex, client: Client, keys: Keys
 ) -> None:
     """Both of its keys do."""
     await sessions.add("ringo", "d1", NOW)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.change import End, MoveNode, RemoveNodes
 from gql_cluster.domain.copy import Copy, Snapshot
@@ -18,6 +17,7 @@ from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.domain.tree import Want
 from gql_cluster.store.cache import CopyCache
+from gql_cluster.store.client import Client
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.results import (
@@ -125,7 +125,7 @@ async def copied(cache: CopyCache, draft: Draft, want: Want = FAMILY) -> Copy:
 
 
 async def test_a_draft_that_stays_open_goes_on_from_what_is_saved(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """Its nodes, their order, its base, its primary key and its stamp are of the commit."""
     commit = await saving(store)
@@ -191,7 +191,7 @@ async def test_a_copy_that_follows_a_commit_equals_one_that_is_begun_after_it(
 
 
 async def test_a_draft_that_is_closed_may_settle_too(
-    store: DraftStore, client: Redis, keys: Keys
+    store: DraftStore, client: Client, keys: Keys
 ) -> None:
     """It shows what was saved, as a merge has made it, for as long as closed drafts are kept."""
     commit = await saving(store, pk=1)
@@ -235,7 +235,7 @@ async def test_a_commit_without_the_lock_settles_nothing(
 
 
 async def test_a_commit_behind_a_restart_settles_by_the_number_that_skips(
-    make_store: MakeStore, keeping_server: Server, keeping_client: Redis
+    make_store: MakeStore, keeping_server: Server, keeping_client: Client
 ) -> None:
     """Readers come across, and edits go on from there."""
     store = make_store(client=keeping_client)
@@ -297,7 +297,7 @@ async def test_a_rebase_may_leave_no_base(store: DraftStore) -> None:
 
 
 async def test_a_rebase_that_is_refused_leaves_the_base(
-    make_store: MakeStore, keeping_server: Server, keeping_client: Redis
+    make_store: MakeStore, keeping_server: Server, keeping_client: Client
 ) -> None:
     """Also where only its number has to be another one."""
     store = make_store(client=keeping_client)

@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from redis.asyncio import Redis
 
 from gql_cluster.domain.copy import Snapshot
 from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.error import StoreUnavailableError
 from gql_cluster.store.cache import CopyCache
+from gql_cluster.store.client import Client
 from gql_cluster.store.codec import FORMAT, StoreFormatError
 from gql_cluster.store.drafts import DraftStore
 from gql_cluster.store.keys import Keys
@@ -34,7 +34,7 @@ MOST = 100
 
 
 @pytest.fixture
-def sharing(client: Redis, keys: Keys) -> Sharing:
+def sharing(client: Client, keys: Keys) -> Sharing:
     """A store of nonces and members."""
     return Sharing(client, keys=keys)
 
@@ -53,7 +53,7 @@ async def test_of_many_nonces_at_once_one_wins(sharing: Sharing, draft: Draft) -
 
 
 async def test_whoever_joins_is_admitted_and_changes_nothing_else(
-    sharing: Sharing, store: DraftStore, draft: Draft, client: Redis, keys: Keys
+    sharing: Sharing, store: DraftStore, draft: Draft, client: Client, keys: Keys
 ) -> None:
     """The header tells the members; version, time of change and expiry are as before."""
     meta, *_ = keys.draft(draft.id)
@@ -170,7 +170,7 @@ async def test_a_closed_draft_is_joined_for_as_long_as_it_lasts(
 
 
 async def test_what_is_gone_is_not_made_by_sharing_it(
-    sharing: Sharing, client: Redis, keys: Keys
+    sharing: Sharing, client: Client, keys: Keys
 ) -> None:
     """No key is left of a draft that is not there."""
     assert await sharing.share("nothing", "n") is None
@@ -180,7 +180,7 @@ async def test_what_is_gone_is_not_made_by_sharing_it(
 
 
 async def test_a_draft_of_a_newer_release_is_left_alone(
-    sharing: Sharing, client: Redis, keys: Keys, draft: Draft
+    sharing: Sharing, client: Client, keys: Keys, draft: Draft
 ) -> None:
     """Its header may mean something else by then."""
     await client.hset(keys.draft(draft.id)[0], "format", FORMAT + 1)
@@ -193,7 +193,7 @@ async def test_a_draft_of_a_newer_release_is_left_alone(
             await call
 
 
-async def test_a_store_that_is_away_is_told(own_server: Server, own_client: Redis) -> None:
+async def test_a_store_that_is_away_is_told(own_server: Server, own_client: Client) -> None:
     """As by every other store."""
     sharing = Sharing(own_client)
     own_server.stop()

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 from redis import Redis as SyncRedis
-from redis.asyncio import Redis
 
 from gql_cluster.domain.error import StoreUnavailableError
+from gql_cluster.store.client import Client
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.stamps import Stamps, count_saves
 from tests.integration.store.conftest import Server
@@ -20,7 +20,7 @@ ROOTS = ("bands.Band:1", "bands.Band:11", "bands.Band:}{:é")
 
 
 @pytest.fixture
-def stamps(client: Redis, keys: Keys) -> Stamps:
+def stamps(client: Client, keys: Keys) -> Stamps:
     """The counts, as a worker asks for them."""
     return Stamps(client, ttl=TTL, keys=keys)
 
@@ -43,7 +43,7 @@ async def test_each_save_of_a_root_is_one_more(
 
 
 async def test_the_saves_of_a_root_that_nobody_edits_are_not_counted(
-    stamps: Stamps, redis_client: SyncRedis, client: Redis, keys: Keys
+    stamps: Stamps, redis_client: SyncRedis, client: Client, keys: Keys
 ) -> None:
     """Nothing is kept of it."""
     await stamps.get(ROOTS[0])
@@ -52,7 +52,7 @@ async def test_the_saves_of_a_root_that_nobody_edits_are_not_counted(
 
 
 async def test_a_count_that_was_lost_begins_with_another_number(
-    stamps: Stamps, redis_client: SyncRedis, client: Redis, keys: Keys
+    stamps: Stamps, redis_client: SyncRedis, client: Client, keys: Keys
 ) -> None:
     """A draft that knows an earlier one does not take it for that."""
     seen = {await stamps.get(ROOTS[0])}
@@ -66,7 +66,7 @@ async def test_a_count_that_was_lost_begins_with_another_number(
 
 
 async def test_a_count_outlives_the_drafts_that_may_ask_for_it(
-    stamps: Stamps, client: Redis, keys: Keys
+    stamps: Stamps, client: Client, keys: Keys
 ) -> None:
     """A day longer; it is put off where less than a draft's life is left, and by no save."""
     key = keys.stamp(ROOTS[0])
@@ -82,7 +82,7 @@ async def test_a_count_outlives_the_drafts_that_may_ask_for_it(
 
 
 async def test_a_count_is_not_guessed_where_redis_is_away(
-    own_server: Server, own_client: Redis
+    own_server: Server, own_client: Client
 ) -> None:
     """Neither is a save forgotten in silence."""
     stamps, keys = Stamps(own_client, ttl=TTL), Keys()

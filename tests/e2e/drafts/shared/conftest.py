@@ -10,13 +10,13 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
-from redis import Redis
 
 from tests.e2e.client import Client
 from tests.e2e.conftest import postgres, postgres_url
 from tests.e2e.drafts.conftest import StartSession
 from tests.e2e.workers import Worker, start_worker, wait_for_worker
 from tests.plugin import POSTGRES
+from tests.topologies import apart, connect
 
 
 @pytest.fixture(scope="package")
@@ -37,8 +37,8 @@ def database_url(
 @pytest.fixture(scope="package")
 def worker_redis_url(redis_url: str) -> str:
     """The workers' Redis, apart from that of every other test."""
-    url = urlsplit(redis_url)._replace(path="/2").geturl()
-    with Redis.from_url(url) as client:
+    url = apart(redis_url, 2)
+    with connect(url) as client:
         client.flushdb()
     return url
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from gql_cluster.store.keys import Keys
 from tests.e2e import operations
@@ -16,6 +15,7 @@ from tests.e2e.client import Client, Watcher, open_socket
 from tests.e2e.conftest import StartWorkers
 from tests.e2e.drafts.conftest import StartSession
 from tests.e2e.samples import named, wings
+from tests.topologies import connect
 
 pytestmark = pytest.mark.once
 
@@ -32,7 +32,7 @@ async def bob(stranger: Client, elsewhere: Client) -> Client:
 def let_in(redis_url: str, draft: str, *others: Client) -> None:
     """Let other sessions see a draft."""
     _, _, draft_id = base64.b64decode(draft).decode().partition(":")
-    with Redis.from_url(redis_url) as redis:
+    with connect(redis_url) as redis:
         redis.hset(Keys().draft(draft_id)[0], "members", json.dumps([o.session for o in others]))
 
 

@@ -1,0 +1,1 @@
+"""The store and the service where several Redis work together, and one of them is gone."""
