@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from redis.commands import AsyncCoreCommands
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.event import EventDispatcher
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -57,6 +58,7 @@ class Cluster(AsyncCoreCommands):
         self, seeds: Sequence[Address], make: Callable[[Address], Node], *, timeout: float
     ) -> None:
         """Take some nodes to begin with, how to make the client of one, and how long to ask it."""
+        self._event_dispatcher = EventDispatcher()
         self._make = make
         self._timeout = timeout
         self._nodes = {address: make(address) for address in seeds}
