@@ -43,7 +43,7 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
             Error(
                 f"GQL_CLUSTER['POLICY'] names no policy: {conf.load().POLICY!r}.",
                 hint="Give it the dotted name of a class derived from gql_cluster.Policy.",
-                id="gql_cluster.E020",
+                id="gql_cluster.E021",
             )
         )
     messages += _store_problems(conf.load())

@@ -85,10 +85,10 @@ def test_a_former_secret_key_is_good_until_it_is_taken_out(settings: LazySetting
     token = session.start().token
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = SECRET_KEY
-    assert session.session_of(token)
+    assert session.read_token(token)
     settings.SECRET_KEY_FALLBACKS = []
     with pytest.raises(UnauthenticatedError):
-        session.session_of(token)
+        session.read_token(token)
 
 
 def test_a_format_of_the_log_that_is_none_is_told() -> None:
@@ -96,6 +96,20 @@ def test_a_format_of_the_log_that_is_none_is_told() -> None:
     result = run("manage.py", "check", **FIT, LOG_FORMAT="xml")
     assert result.returncode != 0
     assert "LOG_FORMAT has to be “json” or “line”" in result.stderr
+
+
+def test_a_service_with_a_wrong_url_of_its_redis_does_not_start() -> None:
+    """And says what is wrong with it, without its password."""
+    result = subprocess.run(
+        [sys.executable, "-c", "import config.settings"],
+        env={"DEBUG": "1", "REDIS_URL": "redis+cluster://:s3cret@host/7"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "ImproperlyConfigured: REDIS_URL: a Redis Cluster has the database 0" in result.stderr
+    assert "s3cret" not in result.stderr
 
 
 def test_postgresql_is_reached_through_a_bounded_pool() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import TypeAlias
 
@@ -174,7 +175,7 @@ async def test_a_node_that_hangs_is_not_the_others(cluster: Cluster, hasty: Clie
         assert sorted(spans)[len(spans) // 2] < 0.5  # but for a trial now and then
         assert time.monotonic() - began < 20
         await store_of(hasty).ping()
-    assert await answered(lambda: index.find(gone, "Band:1")) == "d"
+    assert await answered(partial(index.find, gone, "Band:1")) == "d"
 
 
 async def test_a_client_that_begins_while_a_node_hangs_finds_the_others(
@@ -187,7 +188,7 @@ async def test_a_client_that_begins_while_a_node_hangs_finds_the_others(
         index = SessionIndex(hasty, ttl=MINUTES)
         for place, session in sessions.items():
             if place is not first:
-                found = await answered(lambda session=session: index.find(session, "none"))
+                found = await answered(partial(index.find, session, "none"))
                 assert found is None
 
 
