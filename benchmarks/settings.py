@@ -3,7 +3,7 @@
 from config.settings import *  # noqa: F403 - all of them
 from config.settings import GQL_CLUSTER, INSTALLED_APPS
 
-# 500 sessions join one draft, from one address; and a machine that is busy is no Redis that is away.
+# 500 sessions join one draft, from one address; and a busy machine is no Redis that is away.
 GQL_CLUSTER = {
     "MAX_MEMBERS": 1000,
     "MAX_SOCKETS_PER_ADDRESS": 10_000,

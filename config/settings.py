@@ -5,7 +5,7 @@
 | DEBUG                | 0                        | development: tracebacks, cookies without HTTPS |
 | SECRET_KEY           | required without DEBUG   | signs cookies, session tokens and share links  |
 | ALLOWED_HOSTS        | none; DEBUG: loopback    | host names served, comma separated             |
-| CSRF_TRUSTED_ORIGINS | none                     | other origins that may POST, comma separated   |
+| CSRF_TRUSTED_ORIGINS | none                     | other sites that may use cookies, comma sep.   |
 | DATABASE_URL         | SQLite in RUN_DIR        | where what is committed is kept                |
 | DATABASE_POOL_SIZE   | 20                       | PostgreSQL connections a worker; 0: no pool    |
 | REDIS_URL            | redis://127.0.0.1:6379/0 | drafts and wake-ups                            |

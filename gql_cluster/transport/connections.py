@@ -6,10 +6,12 @@ end, and each has a thread of its own: idle ones would hold every connection of 
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from asgiref.sync import SyncToAsync, sync_to_async
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections
 from django.db.backends.signals import connection_created
 
@@ -48,6 +50,20 @@ async def let_go() -> None:
         thread = SyncToAsync.context_to_thread_executor.pop(context, None)
         if thread is not None:
             thread.shutdown(wait=False)
+
+
+@asynccontextmanager
+async def own_thread() -> AsyncIterator[None]:
+    """Have the work of this task, from here on, done in a thread that it has for itself.
+
+    asgiref's own context does nothing within another one.
+    """
+    begin()
+    SyncToAsync.thread_sensitive_context.set(ThreadSensitiveContext())
+    try:
+        yield
+    finally:
+        await let_go()
 
 
 def _note(**kwargs: object) -> None:

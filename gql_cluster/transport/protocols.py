@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 import msgspec
-from asgiref.sync import ThreadSensitiveContext
 from graphql import GraphQLError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
@@ -60,12 +59,8 @@ class TransportWs(BaseGraphQLTransportWSHandler[dict[str, Any], None]):
 
     async def run_operation(self, operation: Any) -> None:
         """Run an operation, whose database work does not wait for that of another."""
-        connections.begin()
-        async with ThreadSensitiveContext():
-            try:
-                await super().run_operation(operation)
-            finally:
-                await connections.give_back()
+        async with connections.own_thread():
+            await super().run_operation(operation)
 
     async def _subscribe(self, message: Subscribe) -> None:
         is_one_more = self.connection_acknowledged and message.id not in self.operations
@@ -120,12 +115,8 @@ class Ws(BaseGraphQLWSHandler[dict[str, Any], None]):
         self, operation_id: str, query: str, operation_name: Any, variables: Any
     ) -> None:
         """Run an operation, whose database work does not wait for that of another."""
-        connections.begin()
-        async with ThreadSensitiveContext():
-            try:
-                await super().handle_async_results(operation_id, query, operation_name, variables)
-            finally:
-                await connections.give_back()
+        async with connections.own_thread():
+            await super().handle_async_results(operation_id, query, operation_name, variables)
 
     def _most(self) -> int:
         return self.max_subscriptions_per_connection or 0
