@@ -6,8 +6,6 @@ end, and each has a thread of its own: idle ones would hold every connection of 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -52,18 +50,13 @@ async def let_go() -> None:
             thread.shutdown(wait=False)
 
 
-@asynccontextmanager
-async def own_thread() -> AsyncIterator[None]:
-    """Have the work of this task, from here on, done in a thread that it has for itself.
+def begin_alone() -> None:
+    """Watch this task, and have its work done in a thread that it has for itself.
 
     asgiref's own context does nothing within another one.
     """
     begin()
     SyncToAsync.thread_sensitive_context.set(ThreadSensitiveContext())
-    try:
-        yield
-    finally:
-        await let_go()
 
 
 def _note(**kwargs: object) -> None:

@@ -59,8 +59,11 @@ class TransportWs(BaseGraphQLTransportWSHandler[dict[str, Any], None]):
 
     async def run_operation(self, operation: Any) -> None:
         """Run an operation, whose database work does not wait for that of another."""
-        async with connections.own_thread():
+        connections.begin_alone()
+        try:
             await super().run_operation(operation)
+        finally:
+            await connections.let_go()
 
     async def _subscribe(self, message: Subscribe) -> None:
         is_one_more = self.connection_acknowledged and message.id not in self.operations
@@ -115,8 +118,11 @@ class Ws(BaseGraphQLWSHandler[dict[str, Any], None]):
         self, operation_id: str, query: str, operation_name: Any, variables: Any
     ) -> None:
         """Run an operation, whose database work does not wait for that of another."""
-        async with connections.own_thread():
+        connections.begin_alone()
+        try:
             await super().handle_async_results(operation_id, query, operation_name, variables)
+        finally:
+            await connections.let_go()
 
     def _most(self) -> int:
         return self.max_subscriptions_per_connection or 0
