@@ -53,12 +53,12 @@ class Cluster(AsyncCoreCommands):
     """
 
     _is_async_client: Literal[True] = True
+    _event_dispatcher = EventDispatcher()
 
     def __init__(
         self, seeds: Sequence[Address], make: Callable[[Address], Node], *, timeout: float
     ) -> None:
         """Take some nodes to begin with, how to make the client of one, and how long to ask it."""
-        self._event_dispatcher = EventDispatcher()
         self._make = make
         self._timeout = timeout
         self._nodes = {address: make(address) for address in seeds}
