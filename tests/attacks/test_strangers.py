@@ -90,7 +90,7 @@ def test_a_stolen_draft_id_is_worth_nothing(
 )
 def test_forged_tokens_and_links_are_refused(http: httpx.Client, token: str, forged: str) -> None:
     """With a code and no trace of why; links too."""
-    headers = {"Authorization": f"Bearer {forged}".encode()}
+    headers = [(b"Authorization", f"Bearer {forged}".encode())]
     with measured("a forged token"):
         answer = http.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
     assert answer.status_code == 401

@@ -85,7 +85,7 @@ def test_a_former_secret_key_is_good_until_it_is_taken_out(settings: LazySetting
     token = session.start().token
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = SECRET_KEY
-    assert session.read_token(token)
+    assert session.read_token(token).session
     settings.SECRET_KEY_FALLBACKS = []
     with pytest.raises(UnauthenticatedError):
         session.read_token(token)
