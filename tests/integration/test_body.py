@@ -32,7 +32,12 @@ urlpatterns = [*urls.urlpatterns(schema), path("upload", upload)]
 @pytest.fixture(autouse=True)
 def _limits(settings: LazySettings) -> None:
     settings.ALLOWED_HOSTS = ["testserver"]
-    settings.GQL_CLUSTER = {**settings.GQL_CLUSTER, "MAX_BODY_BYTES": 1000, "BODY_TIMEOUT": 0.05}
+    settings.GQL_CLUSTER = {**settings.GQL_CLUSTER, "MAX_BODY_BYTES": 1000}
+
+
+@pytest.fixture
+def _impatient(settings: LazySettings) -> None:
+    settings.GQL_CLUSTER = {**settings.GQL_CLUSTER, "BODY_TIMEOUT": 0.05}
 
 
 async def chunks(count: int, pause: float = 0) -> AsyncIterator[bytes]:
@@ -58,12 +63,14 @@ async def test_a_body_is_read_up_to_its_limit(where: str) -> None:
     assert (await post(where, b" " * 1001)).status_code == 413
 
 
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("where", ["/graphql", "/nowhere"])
 async def test_a_body_has_to_come_in_time(where: str) -> None:
     """All of it, and not only some of it."""
     assert (await post(where, chunks(10, pause=0.02))).status_code == 408
 
 
+@pytest.mark.usefixtures("_impatient")
 async def test_a_view_of_the_project_has_its_own_limits() -> None:
     """Django's, which leaves uploads to the view: none of it is lost, and it may take its time."""
     assert (await post("/upload", chunks(50))).text == "5000"

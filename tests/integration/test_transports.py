@@ -42,8 +42,7 @@ class Query:
     @strawberry.field
     async def meet(self) -> bool:
         """Wait, in a thread, until all have come."""
-        place: int = await sync_to_async(gate["barrier"].wait)(DEADLINE)
-        return place >= 0
+        return bool(await sync_to_async(gate["barrier"].wait)(DEADLINE) >= 0)
 
 
 @strawberry.type
