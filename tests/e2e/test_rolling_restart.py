@@ -168,6 +168,7 @@ def fleet(database_url: str, worker_redis_url: str, tmp_path: Path) -> Iterator[
         "DATABASE_URL": database_url,
         "DATABASE_POOL_SIZE": "20",
         "REDIS_URL": worker_redis_url,
+        "GQL_CLUSTER": '{"DRAIN": 2}',
         "UVICORN_TIMEOUT_KEEP_ALIVE": image["UVICORN_TIMEOUT_KEEP_ALIVE"],
         "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": image["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"],
     }
