@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import pytest
 from redis.crc import key_slot
@@ -54,6 +54,8 @@ from tests.integration.topologies.conftest import layer_of
 from tests.topologies import Cluster, Member, has_all, name_of, until
 
 pytestmark = pytest.mark.once
+
+T = TypeVar("T")
 
 WakeBy: TypeAlias = Callable[[str], None]
 
@@ -358,3 +360,23 @@ async def test_wake_ups_pass_between_nodes_and_by_one_that_hangs(cluster: Cluste
     assert await heard == {"type": "news"}
     for layer in (one, *others):
         await layer.flush()
+
+
+async def test_wake_ups_begin_where_a_node_hangs(cluster: Cluster) -> None:
+    """The first that the URL names, too: whoever got no answer there goes to another."""
+    one, other = (layer_of(cluster.url) for _ in range(2))
+    with cluster.masters[0].hanging():
+        async with asyncio.timeout(DEADLINE):
+            channel = await heeded(one.new_channel)
+            await heeded(partial(one.group_add, "group", channel))
+            await heeded(partial(other.group_send, "group", {"type": "news"}))
+            assert await one.receive(channel) == {"type": "news"}
+    for layer in (one, other):
+        await layer.flush()
+
+
+async def heeded(call: Callable[[], Awaitable[T]]) -> T:
+    """Call a channel layer until it does as it is told."""
+    while True:
+        with suppress(RedisError, OSError):
+            return await call()
