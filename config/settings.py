@@ -6,7 +6,7 @@
 | SECRET_KEY           | required without DEBUG   | signs cookies, session tokens and share links  |
 | SECRET_KEY_FALLBACKS | none                     | former ones, which are good still              |
 | ALLOWED_HOSTS        | none; DEBUG: loopback    | host names served, comma separated             |
-| CSRF_TRUSTED_ORIGINS | none                     | other origins that may POST, comma separated   |
+| CSRF_TRUSTED_ORIGINS | none                     | other sites that may use cookies, comma sep.   |
 | DATABASE_URL         | DEBUG: SQLite in RUN_DIR | where what is committed is kept                |
 | ALLOW_SQLITE         | 0                        | SQLite without DEBUG, for one machine alone    |
 | DATABASE_POOL_SIZE   | 20                       | PostgreSQL connections a worker; 0: no pool    |

@@ -44,12 +44,7 @@ class Body:
         try:
             if _announced(self._scope) > self._max_bytes:
                 self._refuse(too_large())
-            try:
-                async with asyncio.timeout(self._seconds):
-                    await self._fill(receive)
-            except TimeoutError:
-                self._refuse(_too_slow())
-                await self._fill(receive)
+            await self._fill_in_time(receive)
         except BaseException:
             self._file.close()
             raise
@@ -68,6 +63,25 @@ class Body:
                     message = await receive()
                     left -= len(message.get("body", b""))
                     has_more = message.get("more_body", False)
+
+    async def _fill_in_time(self, receive: Any) -> None:
+        """Read all of it; where that may take its time, no waiting is ever broken off."""
+        task, is_late = asyncio.current_task(), False
+
+        def give_up() -> None:
+            nonlocal is_late
+            if task is not None and not _is_of_the_project(self._scope):
+                is_late = task.cancel()
+
+        timer = asyncio.get_running_loop().call_later(self._seconds, give_up)
+        try:
+            await self._fill(receive)
+        except asyncio.CancelledError:
+            if task is None or not is_late or task.uncancel():
+                raise
+            raise _too_slow() from None
+        finally:
+            timer.cancel()
 
     async def _fill(self, receive: Any) -> None:
         has_more = True

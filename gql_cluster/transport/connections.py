@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from asgiref.sync import SyncToAsync, sync_to_async
+from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections
 from django.db.backends.signals import connection_created
 
@@ -48,6 +48,15 @@ async def let_go() -> None:
         thread = SyncToAsync.context_to_thread_executor.pop(context, None)
         if thread is not None:
             thread.shutdown(wait=False)
+
+
+def begin_alone() -> None:
+    """Watch this task, and have its work done in a thread that it has for itself.
+
+    asgiref's own context does nothing within another one.
+    """
+    begin()
+    SyncToAsync.thread_sensitive_context.set(ThreadSensitiveContext())
 
 
 def _note(**kwargs: object) -> None:

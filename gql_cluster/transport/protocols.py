@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 import msgspec
-from asgiref.sync import ThreadSensitiveContext
 from graphql import GraphQLError
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
@@ -62,12 +61,11 @@ class TransportWs(BaseGraphQLTransportWSHandler[dict[str, Any], None]):
     async def run_operation(self, operation: Any) -> None:
         """Run an operation, whose database work does not wait for that of another."""
         begin_operation(operation.id)
-        connections.begin()
-        async with ThreadSensitiveContext():
-            try:
-                await super().run_operation(operation)
-            finally:
-                await connections.give_back()
+        connections.begin_alone()
+        try:
+            await super().run_operation(operation)
+        finally:
+            await connections.let_go()
 
     async def _subscribe(self, message: Subscribe) -> None:
         is_one_more = self.connection_acknowledged and message.id not in self.operations
@@ -123,12 +121,11 @@ class Ws(BaseGraphQLWSHandler[dict[str, Any], None]):
     ) -> None:
         """Run an operation, whose database work does not wait for that of another."""
         begin_operation(operation_id)
-        connections.begin()
-        async with ThreadSensitiveContext():
-            try:
-                await super().handle_async_results(operation_id, query, operation_name, variables)
-            finally:
-                await connections.give_back()
+        connections.begin_alone()
+        try:
+            await super().handle_async_results(operation_id, query, operation_name, variables)
+        finally:
+            await connections.let_go()
 
     def _most(self) -> int:
         return self.max_subscriptions_per_connection or 0
