@@ -174,7 +174,7 @@ class _Estimate:
             lengths = (known, own, page, self.settings.LIST_SIZE)
             length = next(each for each in lengths if each is not None)
             return length, self.of(selections, kind, None)
-        # A connection: its page is that of the list in it; it is looked at where that is not asked.
+        # A connection: its page is that of the list in it, and looked at where there is none.
         below = self.of(selections, kind, own)
         return 1, _Sum(0, [(1, below), (own, 0)]) if isinstance(own, _Given) else below
 

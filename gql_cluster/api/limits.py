@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 
@@ -54,11 +55,11 @@ class Limits(SchemaExtension):
     _document: Document | None = None
     _operation: Operation | None = None
 
-    @property
+    @cached_property
     def _schema(self) -> Schema:
         return cast("Schema", self.execution_context.schema)
 
-    @property
+    @cached_property
     def _settings(self) -> Settings:
         return self._schema.engine.parts.settings
 
@@ -84,6 +85,8 @@ class Limits(SchemaExtension):
                 context.pre_execution_errors = self._validated(document)
             except GraphQLError as error:
                 context.pre_execution_errors = [error]
+            except RecursionError:
+                context.pre_execution_errors = [too_complex("The document is nested too deeply.")]
         yield
 
     async def on_execute(self) -> AsyncIterator[None]:

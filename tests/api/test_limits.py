@@ -14,7 +14,7 @@ from gql_cluster.api.cost import worked_out
 from gql_cluster.api.documents import check_variables, read_document
 from gql_cluster.conf import Settings
 from schema import schema as service
-from tests.api.schema_kit import Client, Limit
+from tests.api.schema_kit import Client, Limit, add_member
 
 pytestmark = pytest.mark.once
 
@@ -268,3 +268,23 @@ async def test_another_operation_of_a_document_that_is_kept_has_its_own_cost(
         return [error.extensions["code"] for error in result.errors or ()]
 
     assert [await codes(name) for name in ("a", "b", "a", "b")] == [[], TOO_COMPLEX] * 2
+
+
+async def test_what_a_draft_or_a_session_may_not_hold_is_told_in_the_payload(
+    client: Client, limit: Limit
+) -> None:
+    """As what a client can act on; nothing is staged or opened."""
+    limit(MAX_DRAFTS=1, MAX_NODES=3, MAX_FIELD_BYTES=50)
+    opening = 'mutation { it: openBandDraft(data: {name: "One"}) { draft { id } errors { code } } }'
+    draft = (await client.data(opening))["it"]["draft"]["id"]
+    refused = (await client.data(opening))["it"]
+    assert refused == {"draft": None, "errors": [{"code": "LIMIT_EXCEEDED"}]}
+    for change in (
+        {"members": {"add": [{"name": name, "instrument": "BASS"} for name in "abc"]}},
+        {"set": {"biography": "x" * 51}},
+    ):
+        (error,) = (await client.edit(draft, change))["errors"]
+        assert error["code"] == "LIMIT_EXCEEDED"
+    assert (error["key"], error["field"]) == ("root", "biography")
+    payload = await client.edit(draft, add_member("a"))
+    assert (payload["draft"]["version"], payload["errors"]) == (1, [])
