@@ -1,6 +1,7 @@
 # make run     serve the sample clusters on http://127.0.0.1:8000 (HOST, PORT, WORKERS)
 # make test    every test on SQLite, then those that need a database on PostgreSQL
-# make coverage  the same, slower, and which lines no test has run
+# make test-cluster  the tests on SQLite once more, with drafts on a Redis Cluster of three
+# make coverage  those of make test, slower, and which lines no test has run
 # make chaos   faults at random for some minutes (CHAOS_SECONDS, CHAOS_SEED)
 # make soak    edits, watchers and commits for ten minutes; nothing may grow (SOAK_SECONDS, on Linux)
 # make bench   measure against the targets, into docs/benchmarks.md (15 minutes, on Linux)
@@ -14,7 +15,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage chaos soak bench bench-quick lint audit format lock clean
+.PHONY: help run test test-cluster coverage chaos soak bench bench-quick lint audit format lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -39,6 +40,9 @@ test: $(READY)
 	TEST_DATABASE=postgres $(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS) || postgres=$$?; \
 	test $$sqlite = 0 || { echo "==> The tests fail on SQLite"; exit 1; }; \
 	test $$postgres = 0 || { echo "==> The tests fail on PostgreSQL"; exit 1; }
+
+test-cluster: $(READY)
+	TEST_REDIS=cluster $(BIN)/pytest $(SIDE_BY_SIDE) $(ARGS)
 
 coverage: $(READY)
 	$(BIN)/pytest $(SIDE_BY_SIDE) --cov --cov-report= $(ARGS)

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.cluster import ClusterNode, RedisCluster
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import ResponseError
 
 from config.embedded import redis_server
@@ -37,8 +39,9 @@ def connect(url: str) -> Client:
     """Return a plain client for what a URL names; the caller closes it."""
     if not url.startswith("redis+cluster://"):
         return Redis.from_url(url)
+    node: Any = ClusterNode
     hosts = (each.split(":") for each in url.removeprefix("redis+cluster://").split(","))
-    return RedisCluster(startup_nodes=[ClusterNode(host, int(port)) for host, port in hosts])
+    return RedisCluster(startup_nodes=[node(host, int(port)) for host, port in hosts])
 
 
 def channels(client: Any) -> list[bytes]:
@@ -82,7 +85,7 @@ class Member:
     def ask(self, *command: str | int) -> Any:
         """Send it one command."""
         with Redis.from_url(self.url) as client:
-            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return client.execute_command(*command)
 
     def lock(self, password: str) -> None:
         """Let it ask for a password from now on."""
@@ -135,7 +138,7 @@ class Cluster:
         """Have the masters be masters again, and the replicas their replicas, all in step."""
         for master, replica in zip(self.masters, self.replicas, strict=False):
             self.promote(master)
-            until(lambda replica=replica: is_replica_in_step(replica))
+            until(partial(is_replica_in_step, replica))
         until(lambda: all(self._knows_all(member) for member in self.members))
 
     def promote(self, member: Member) -> None:
@@ -159,7 +162,7 @@ class Cluster:
         until(lambda: all(self._knows_all(member) for member in self.members))
         for master, replica in zip(self.masters, self.replicas, strict=False):
             replica.ask("CLUSTER REPLICATE", name_of(master))
-            until(lambda replica=replica: is_replica_in_step(replica))
+            until(partial(is_replica_in_step, replica))
 
     def _knows_all(self, member: Member) -> bool:
         info = member.ask("CLUSTER INFO")
@@ -269,7 +272,7 @@ def redis_sentinel(directory: Path, *, sentinels: int = 3) -> Iterator[Watched]:
             path.write_text(
                 f"sentinel monitor {SERVICE} 127.0.0.1 {first.port} {sentinels // 2 + 1}\n"
                 f"sentinel down-after-milliseconds {SERVICE} 1000\n"
-                f"sentinel failover-timeout {SERVICE} 5000\n"
+                f"sentinel failover-timeout {SERVICE} 1500\n"
             )
             watching.append(started(name, str(path), "--sentinel"))
         until(lambda: all(_sees_all(each, sentinels) for each in watching))
@@ -286,7 +289,10 @@ def _sees_all(sentinel: Member, sentinels: int) -> bool:
 
 def is_replica_in_step(member: Member) -> bool:
     """Tell whether a member follows a master."""
-    info = member.ask("INFO", "replication")
+    try:
+        info = member.ask("INFO", "replication")
+    except LostError:  # it begins to, and drops who was connected
+        return False
     return bool(info["role"] == "slave" and info["master_link_status"] == "up")
 
 

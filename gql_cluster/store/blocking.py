@@ -46,11 +46,11 @@ def make_sync_client(url: str, *, timeout: float, connect_timeout: float) -> Syn
                 "retry": Retry(NoBackoff(), 0),
                 **place.sentinel_options,
             }
-            found = Sentinel(place.hosts, sentinel_kwargs=own)
+            found: Any = Sentinel(place.hosts, sentinel_kwargs=own)  # type: ignore[no-untyped-call]
             client: Redis = found.master_for(place.service, ssl=place.is_secure, **options)
             return client
         case Topology.CLUSTER:
-            nodes = [ClusterNode(host, port) for host, port in place.hosts]
+            nodes = [ClusterNode(host, port) for host, port in place.hosts]  # type: ignore[no-untyped-call]
             try:
                 return RedisCluster(startup_nodes=nodes, ssl=place.is_secure, **options)
             except RedisError as exc:

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from redis.commands import AsyncCoreCommands
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.event import EventDispatcher
 from redis.exceptions import (
     AskError,
     ClusterDownError,
@@ -52,6 +53,7 @@ class Cluster(AsyncCoreCommands):
     """
 
     _is_async_client: Literal[True] = True
+    _event_dispatcher = EventDispatcher()
 
     def __init__(
         self, seeds: Sequence[Address], make: Callable[[Address], Node], *, timeout: float
@@ -144,15 +146,15 @@ class Cluster(AsyncCoreCommands):
 
     async def _look(self) -> None:
         """Wait until it is known who has which slots."""
-        async with asyncio.timeout(self._timeout):
-            await asyncio.shield(self._look_soon())
+        self._look_soon()
+        if self._looking is not None:
+            await asyncio.wait({self._looking}, timeout=self._timeout)
         if not self._slots:
             raise ConnectionError("None of the cluster's nodes answers.")
 
-    def _look_soon(self) -> asyncio.Task[None]:
+    def _look_soon(self) -> None:
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._ask_all())
-        return self._looking
 
     async def _ask_all(self) -> None:
         """Ask one node after the other, in any order, until one tells who has which slots.
@@ -179,8 +181,8 @@ class Cluster(AsyncCoreCommands):
             slots[first : last + 1] = [places[0]] * (last + 1 - first)
             known.update(places)
         self._slots = slots
-        for address in known:
-            self._node(address)
+        for address in known - self._nodes.keys():
+            self._nodes[address] = self._make(address)
         # A node that has left may have calls under way; it is kept, and begins anew if it is back.
         for address in self._nodes.keys() - known:
             await self._nodes[address].connection_pool.disconnect(inuse_connections=False)

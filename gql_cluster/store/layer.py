@@ -15,7 +15,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError  # noqa: A004 - redis names it so
 
 from gql_cluster.store.node import connection_class
-from gql_cluster.store.sentinel import master_class, sentinel_options
+from gql_cluster.store.sentinel import (
+    FoundConnection,
+    SecureFoundConnection,
+    sentinel_options,
+)
 from gql_cluster.store.urls import Address, Topology, parse
 
 _TIMEOUT = 1.0
@@ -40,14 +44,10 @@ def channel_layer(url: str) -> dict[str, Any]:
     host.pop("timeout", None)  # of a pool that waits
     match place.topology:
         case Topology.SENTINEL:
-            host |= {
-                "connection_class": master_class(place),
-                "master_name": place.service,
-                "sentinels": place.hosts,
-                "sentinel_kwargs": sentinel_options(
-                    place, timeout=2 * _TIMEOUT, connect_timeout=_TIMEOUT
-                ),
-            }
+            own = sentinel_options(place, timeout=2 * _TIMEOUT, connect_timeout=_TIMEOUT)
+            found = SecureFoundConnection if place.is_secure else FoundConnection
+            # channels_redis' own way leaves the connections to the Sentinels open.
+            host |= {"connection_class": found, "place": place, "sentinel_kwargs": own}
         case Topology.CLUSTER:
             any_of = SecureAnyConnection if place.is_secure else AnyConnection
             host |= {"connection_class": any_of, "nodes": place.hosts}
@@ -71,9 +71,10 @@ class AnyConnection(Connection):
         *first, last = random.sample(self._nodes, len(self._nodes))
         for self.host, self.port in first:
             with suppress(OSError):  # a timeout is one, too
-                return await super()._connect()
+                await super()._connect()  # type: ignore[no-untyped-call]
+                return
         self.host, self.port = last
-        return await super()._connect()
+        await super()._connect()  # type: ignore[no-untyped-call]
 
 
 class SecureAnyConnection(AnyConnection, SSLConnection):

@@ -70,7 +70,7 @@ class Node(Redis):
 
     async def _once(self, *args: Any, **options: Any) -> Any:
         try:
-            return await super().execute_command(*args, **options)
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         except ResponseError as exc:
             # In a script it has no class of its own.
             if "READONLY" in str(exc):

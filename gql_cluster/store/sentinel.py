@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import (
     Sentinel,
@@ -21,7 +22,7 @@ from gql_cluster.store.urls import Place
 MASTER = b"master"
 
 
-class MasterConnection(SentinelManagedConnection):
+class _Sure(AbstractConnection):
     """A connection that makes sure of its master, as the guidelines for clients of Sentinel say.
 
     A Sentinel that was cut off may name the one before, and that would be read from.
@@ -36,7 +37,34 @@ class MasterConnection(SentinelManagedConnection):
             raise ConnectionError("What the Sentinels name is no master as yet.")
 
 
-class SecureMasterConnection(MasterConnection, SentinelManagedSSLConnection):
+class MasterConnection(_Sure, SentinelManagedConnection):
+    """A connection of a pool that asks the Sentinels."""
+
+
+class SecureMasterConnection(_Sure, SentinelManagedSSLConnection):
+    """The same over TLS."""
+
+
+class FoundConnection(_Sure, Connection):
+    """A connection that asks the Sentinels itself, in any pool, and holds none to them."""
+
+    def __init__(self, *, place: Place, sentinel_kwargs: dict[str, Any], **options: Any) -> None:
+        """Take which service it is of, and the options of connections to its Sentinels."""
+        self._place = place
+        self._sentinel_kwargs = sentinel_kwargs
+        super().__init__(**options)
+
+    async def _connect(self) -> None:
+        own = self._sentinel_kwargs
+        sentinels: Any = Sentinel(self._place.hosts, sentinel_kwargs=own)  # type: ignore[no-untyped-call]
+        try:
+            self.host, self.port = await sentinels.discover_master(self._place.service)
+        finally:
+            await sentinels.aclose()
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+
+class SecureFoundConnection(FoundConnection, SSLConnection):
     """The same over TLS."""
 
 
@@ -47,11 +75,6 @@ class _Pool(SentinelConnectionPool, BlockingConnectionPool):
         """Close them, and those to the Sentinels."""
         await super().aclose()
         await self.sentinel_manager.aclose()
-
-
-def master_class(place: Place) -> type[MasterConnection]:
-    """Return the class of connections that finds the master."""
-    return SecureMasterConnection if place.is_secure else MasterConnection
 
 
 def sentinel_options(place: Place, *, timeout: float, connect_timeout: float) -> dict[str, Any]:
@@ -75,6 +98,8 @@ def make_master(
 ) -> Node:
     """Return a client of whichever is the master of the service; the options are its pool's."""
     own = sentinel_options(place, timeout=timeout, connect_timeout=connect_timeout)
-    manager = Sentinel(place.hosts, sentinel_kwargs=own)
-    found = {**options, "connection_class": packed(master_class(place))}
-    return Node(_Pool(place.service, manager, **found), timeout=timeout)
+    manager = Sentinel(place.hosts, sentinel_kwargs=own)  # type: ignore[no-untyped-call]
+    kind = SecureMasterConnection if place.is_secure else MasterConnection
+    found = {**options, "connection_class": packed(kind)}
+    pool = _Pool(place.service, manager, **found)  # type: ignore[no-untyped-call]
+    return Node(pool, timeout=timeout)

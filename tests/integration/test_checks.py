@@ -34,6 +34,18 @@ def test_an_unknown_setting_is_an_error() -> None:
         assert ids() == ["gql_cluster.E001"]
 
 
+def test_a_wrong_url_of_the_store_is_an_error() -> None:
+    """Told at start, and not by the first edit."""
+    with override_settings(GQL_CLUSTER={"REDIS_URL": "redis+sentinel://host"}):
+        assert ids() == ["gql_cluster.E019"]
+
+
+def test_a_prefix_that_would_part_the_keys_of_a_draft_is_an_error() -> None:
+    """On a cluster its braces would be the ones that count."""
+    with override_settings(GQL_CLUSTER={"KEY_PREFIX": "{}"}):
+        assert ids() == ["gql_cluster.E020"]
+
+
 def test_a_missing_channel_layer_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events come, but late."""
     monkeypatch.setitem(channel_layers.backends, "default", None)

@@ -98,6 +98,20 @@ def test_a_format_of_the_log_that_is_none_is_told() -> None:
     assert "LOG_FORMAT has to be “json” or “line”" in result.stderr
 
 
+def test_a_service_with_a_wrong_url_of_its_redis_does_not_start() -> None:
+    """And says what is wrong with it, without its password."""
+    result = subprocess.run(
+        [sys.executable, "-c", "import config.settings"],
+        env={"DEBUG": "1", "REDIS_URL": "redis+cluster://:s3cret@host/7"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "ImproperlyConfigured: REDIS_URL: a Redis Cluster has the database 0" in result.stderr
+    assert "s3cret" not in result.stderr
+
+
 def test_postgresql_is_reached_through_a_bounded_pool() -> None:
     """A burst of requests waits for connections and does not exceed what the server accepts."""
     settings = database("postgres://user:secret@db.internal:5433/service", pool_size=7)

@@ -8,6 +8,7 @@ from asyncio import StreamReader, StreamWriter
 from datetime import timedelta
 
 import pytest
+from redis import Redis as SyncRedis
 from redis.exceptions import ResponseError
 
 from gql_cluster.domain.error import StoreUnavailableError
@@ -85,6 +86,22 @@ async def test_a_redis_that_takes_no_writes_is_unavailable_and_nothing_is_half_w
     found = await store.read(draft.id, ROOT)
     assert found is not None
     assert found.draft == draft
+
+
+async def test_a_redis_that_has_become_a_replica_is_left(
+    own_server: Server, own_client: Client, make_store: MakeStore
+) -> None:
+    """All connections to it, for its name may lead elsewhere by now; a script tells it, too."""
+    store = make_store(client=own_client)
+    await asyncio.gather(*(store.ping() for _ in range(10)))
+    with SyncRedis.from_url(own_server.url) as plain:
+        assert len(plain.client_list()) > 5
+        plain.replicaof("127.0.0.1", "1")
+        with pytest.raises(StoreUnavailableError):
+            await store.create(new_draft(), band_nodes())
+        async with asyncio.timeout(20):
+            while len(plain.client_list()) > 1:  # noqa: ASYNC110 - until it has noticed
+                await asyncio.sleep(0.01)
 
 
 async def test_a_fault_of_our_own_is_not_called_unavailable(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from redis import Redis as SyncRedis
 
 from gql_cluster.domain.change import (
     EditNode,
@@ -335,12 +336,12 @@ async def test_a_deleted_draft_is_gone(store: DraftStore, client: Client, keys: 
 
 
 async def test_scripts_are_sent_again_where_redis_forgot_them(
-    store: DraftStore, client: Client
+    store: DraftStore, redis_client: SyncRedis
 ) -> None:
     """As after a restart or a failover."""
     draft = await store.create(new_draft(), band_nodes())
     await store.read(draft.id, ROOT)
-    await client.script_flush()
+    redis_client.script_flush()
     assert (await read(store, draft)).draft.version == 0
 
 

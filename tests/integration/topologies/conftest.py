@@ -36,10 +36,17 @@ def cluster(running_cluster: Cluster) -> Cluster:
 
 
 @pytest.fixture(scope="module")
-def watched() -> Iterator[Watched]:
+def running_watched() -> Iterator[Watched]:
     """A master and its replica behind passwords, and three Sentinels behind another."""
     with TemporaryDirectory(prefix="gqlc-") as folder, redis_sentinel(Path(folder)) as watched:
         yield watched
+
+
+@pytest.fixture
+def watched(running_watched: Watched) -> Watched:
+    """The master and all that belongs to it, with nothing in it."""
+    running_watched.master.ask("FLUSHALL")
+    return running_watched
 
 
 def layer_of(url: str) -> Any:

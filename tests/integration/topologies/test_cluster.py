@@ -7,8 +7,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import pytest
 from redis.crc import key_slot
@@ -53,6 +54,8 @@ from tests.integration.topologies.conftest import layer_of
 from tests.topologies import Cluster, Member, has_all, name_of, until
 
 pytestmark = pytest.mark.once
+
+T = TypeVar("T")
 
 WakeBy: TypeAlias = Callable[[str], None]
 
@@ -174,7 +177,7 @@ async def test_a_node_that_hangs_is_not_the_others(cluster: Cluster, hasty: Clie
         assert sorted(spans)[len(spans) // 2] < 0.5  # but for a trial now and then
         assert time.monotonic() - began < 20
         await store_of(hasty).ping()
-    assert await answered(lambda: index.find(gone, "Band:1")) == "d"
+    assert await answered(partial(index.find, gone, "Band:1")) == "d"
 
 
 async def test_a_client_that_begins_while_a_node_hangs_finds_the_others(
@@ -187,7 +190,7 @@ async def test_a_client_that_begins_while_a_node_hangs_finds_the_others(
         index = SessionIndex(hasty, ttl=MINUTES)
         for place, session in sessions.items():
             if place is not first:
-                found = await answered(lambda session=session: index.find(session, "none"))
+                found = await answered(partial(index.find, session, "none"))
                 assert found is None
 
 
@@ -357,3 +360,23 @@ async def test_wake_ups_pass_between_nodes_and_by_one_that_hangs(cluster: Cluste
     assert await heard == {"type": "news"}
     for layer in (one, *others):
         await layer.flush()
+
+
+async def test_wake_ups_begin_where_a_node_hangs(cluster: Cluster) -> None:
+    """The first that the URL names, too: whoever got no answer there goes to another."""
+    one, other = (layer_of(cluster.url) for _ in range(2))
+    with cluster.masters[0].hanging():
+        async with asyncio.timeout(DEADLINE):
+            channel = await heeded(one.new_channel)
+            await heeded(partial(one.group_add, "group", channel))
+            await heeded(partial(other.group_send, "group", {"type": "news"}))
+            assert await one.receive(channel) == {"type": "news"}
+    for layer in (one, other):
+        await layer.flush()
+
+
+async def heeded(call: Callable[[], Awaitable[T]]) -> T:
+    """Call a channel layer until it does as it is told."""
+    while True:
+        with suppress(RedisError, OSError):
+            return await call()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, suppress
 from datetime import timedelta
 from typing import TypeAlias
@@ -15,7 +15,7 @@ from redis.exceptions import RedisError, ResponseError
 from gql_cluster.domain.error import StoreUnavailableError
 from gql_cluster.service.watch import watch
 from gql_cluster.store.blocking import make_sync_client
-from gql_cluster.store.client import make_client
+from gql_cluster.store.client import Client, make_client
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.node import Node
 from gql_cluster.store.sessions import SessionIndex
@@ -33,9 +33,16 @@ MINUTES = timedelta(minutes=5)
 DEADLINE = 60.0
 
 
-async def test_the_master_is_what_is_read_and_written(watched: Watched) -> None:
-    """In the database that the URL names, with the password of each side."""
+@pytest.fixture
+async def client(watched: Watched) -> AsyncIterator[Client]:
+    """A client that is patient: the machine is shared."""
     client = make_client(watched.url, timeout=20, connect_timeout=20)
+    yield client
+    await client.aclose()
+
+
+async def test_the_master_is_what_is_read_and_written(watched: Watched, client: Client) -> None:
+    """In the database that the URL names, with the password of each side."""
     index = SessionIndex(client, ttl=MINUTES)
     assert await index.claim("ann", "Band:1", "d1") == "d1"
     master = await asyncio.to_thread(lambda: watched.master)
@@ -43,7 +50,6 @@ async def test_the_master_is_what_is_read_and_written(watched: Watched) -> None:
     assert isinstance(client, Node)
     roles = [await client.role() for _ in range(5)]
     assert {role[0] for role in roles} == {b"master"}
-    await client.aclose()
 
 
 async def test_a_replica_that_sentinels_take_for_the_master_is_not_asked(watched: Watched) -> None:
@@ -94,34 +100,18 @@ async def test_edits_and_events_go_on_at_the_master_that_the_sentinels_choose(
     await asyncio.to_thread(watched.bring_back, master)
 
 
-async def test_wake_ups_are_heard_at_the_new_master(watched: Watched) -> None:
-    """Who listened at the old one listens at the new one by itself."""
+async def test_a_master_that_steps_down_is_left_for_the_new_one(
+    watched: Watched, client: Client
+) -> None:
+    """Whatever connections there were to the old one; who listened there listens at the new one."""
+    index = SessionIndex(client, ttl=MINUTES)
+    await asyncio.gather(*(index.claim("ann", f"Band:{number}", "d") for number in range(30)))
     one, other = (layer_of(watched.url) for _ in range(2))
     channel = await one.new_channel()
     await one.group_add("group", channel)
-    heard = asyncio.create_task(one.receive(channel))
     await other.group_send("group", {"type": "before"})
     async with asyncio.timeout(DEADLINE):
-        assert await heard == {"type": "before"}
-    master = watched.master
-    until(lambda: is_replica_in_step(watched.other_than(master)))
-    await asyncio.to_thread(fail_over, watched)
-    heard = asyncio.create_task(one.receive(channel))
-    async with asyncio.timeout(DEADLINE):
-        while not heard.done():
-            with suppress(RedisError, OSError):
-                await other.group_send("group", {"type": "behind"})
-            await asyncio.wait({heard}, timeout=0.1)
-    assert await heard == {"type": "behind"}
-    for layer in (one, other):
-        await layer.flush()
-
-
-async def test_a_master_that_steps_down_costs_a_retry_at_most(watched: Watched) -> None:
-    """It refuses to write, and is left for the new one, whatever connections there were."""
-    client = make_client(watched.url, timeout=20, connect_timeout=20)
-    index = SessionIndex(client, ttl=MINUTES)
-    await asyncio.gather(*(index.claim("ann", f"Band:{number}", "d") for number in range(30)))
+        assert await one.receive(channel) == {"type": "before"}
     await asyncio.to_thread(fail_over, watched)
     async with asyncio.timeout(DEADLINE):
         while True:
@@ -131,7 +121,14 @@ async def test_a_master_that_steps_down_costs_a_retry_at_most(watched: Watched) 
                 break
             except StoreUnavailableError:
                 await asyncio.sleep(0.01)
-    await client.aclose()
+        heard = asyncio.create_task(one.receive(channel))
+        while not heard.done():
+            with suppress(RedisError, OSError):
+                await other.group_send("group", {"type": "behind"})
+            await asyncio.wait({heard}, timeout=0.1)
+    assert await heard == {"type": "behind"}
+    for layer in (one, other):
+        await layer.flush()
 
 
 def fail_over(watched: Watched) -> None:
