@@ -6,6 +6,7 @@
 # make soak    edits, watchers and commits for ten minutes; nothing may grow (SOAK_SECONDS, on Linux)
 # make bench   measure against the targets, into docs/benchmarks.md (15 minutes, on Linux)
 # make bench-quick  the same in two minutes, to look at
+# make attacks  what strangers may try, into docs/attacks.md (on Linux)
 # make lint    ruff, mypy strict, the floors of the architecture, the files of a deployment
 # make audit   known vulnerabilities of what the locks pin (asks PyPI)
 # make format  what ruff can mend
@@ -15,7 +16,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test test-cluster coverage chaos soak bench bench-quick lint audit format lock clean
+.PHONY: help run test test-cluster coverage chaos soak bench bench-quick attacks lint audit format lock clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -50,6 +51,9 @@ coverage: $(READY)
 
 chaos: $(READY)
 	$(BIN)/pytest -s tests/e2e/chaos/long.py $(ARGS)
+
+attacks: $(READY)
+	$(BIN)/python -m tests.attacks
 
 soak: $(READY)
 	$(BIN)/pytest -s tests/e2e/soak/long.py $(ARGS)

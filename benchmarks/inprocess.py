@@ -16,8 +16,8 @@ from benchmarks import documents
 from benchmarks.orders.schema import schema
 from benchmarks.rows import line_values, root_values
 from benchmarks.servers import Bench
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
-from gql_cluster.service.engine import Caller
 from gql_cluster.service.open import open_saved
 
 T = TypeVar("T")

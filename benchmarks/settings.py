@@ -16,6 +16,7 @@ GQL_CLUSTER = {
     "STORE_TIMEOUT": 20.0,
     "STORE_CONNECT_TIMEOUT": 20.0,
     **GQL_CLUSTER,
+    "ANONYMOUS_EDITING": True,
 }
 INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.orders"]
 MIGRATION_MODULES = {"orders": None}

@@ -12,6 +12,7 @@
 | DATABASE_POOL_SIZE   | 20                       | PostgreSQL connections a worker; 0: no pool    |
 | REDIS_URL            | DEBUG: 127.0.0.1, 6379   | drafts and wake-ups                            |
 | GQL_CLUSTER          | {}                       | the engine's settings, as JSON                 |
+| ANONYMOUS_EDITING    | DEBUG                    | anybody may edit and commit, not only users    |
 | ADMIN                | 0                        | /admin/, to log in and to look at receipts     |
 | OTEL                 | 0                        | traces, sent as OTEL_* says                    |
 | METRICS_PORT         | none                     | where Prometheus finds /metrics                |
@@ -170,6 +171,7 @@ DATABASES = {
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 GQL_CLUSTER = {
     "REDIS_URL": REDIS_URL,
+    "ANONYMOUS_EDITING": env.bool("ANONYMOUS_EDITING", default=DEBUG),
     "METRICS_PORT": env.int("METRICS_PORT") if env.str("METRICS_PORT", default="") else None,
     "METRICS_HOST": env.str("METRICS_HOST", default="127.0.0.1"),
 } | env.json("GQL_CLUSTER", default={})

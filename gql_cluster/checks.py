@@ -11,12 +11,14 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's name
 from django.db.models import CompositePrimaryKey, IntegerField
 from django.urls import get_resolver
+from django.utils.module_loading import import_string
 from modelcluster.models import ClusterableModel, get_all_child_relations
 
 from gql_cluster import conf
 from gql_cluster.api.registry import served_columns
 from gql_cluster.api.scalars import is_known
 from gql_cluster.orm.describe import AnyField
+from gql_cluster.service.policy import Policy
 from gql_cluster.store.urls import parse
 
 
@@ -32,6 +34,18 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         )
         for name in conf.unknown()
     ]
+    try:
+        policy = import_string(conf.load().POLICY)
+    except ImportError:
+        policy = None
+    if not (isinstance(policy, type) and issubclass(policy, Policy)):
+        messages.append(
+            Error(
+                f"GQL_CLUSTER['POLICY'] names no policy: {conf.load().POLICY!r}.",
+                hint="Give it the dotted name of a class derived from gql_cluster.Policy.",
+                id="gql_cluster.E021",
+            )
+        )
     messages += _store_problems(conf.load())
     if get_channel_layer() is None:
         messages.append(

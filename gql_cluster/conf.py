@@ -48,6 +48,14 @@ class Settings:
     """How many changes a request may hold, nested ones and inline children counted."""
     MAX_BYTES: int = 2 * 1024 * 1024
     """How much one request may write to a draft."""
+    POLICY: str = "gql_cluster.service.policy.Policy"
+    """The class that decides who may do what, by its dotted name."""
+    ANONYMOUS_EDITING: bool = False
+    """Whether anybody may open, edit and commit drafts, or users only, with permissions."""
+    USER_TTL: float = 1.0
+    """How old what a worker knows of a user may be: so late a logout is felt at most."""
+    USER_RECHECK: float = 30.0
+    """How long a subscription to which nothing happens may outlive a logout."""
     SESSION_AGE: int = 30 * 24 * 3600
     """How long a session token is valid."""
     SHARE_AGE: int = 7 * 24 * 3600

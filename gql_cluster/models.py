@@ -17,6 +17,14 @@ class Receipt(models.Model):
     draft_id = models.CharField(max_length=64)
     version = models.PositiveIntegerField(help_text="The version of the draft that was saved.")
     session = models.CharField(max_length=64, help_text="The session that committed.")
+    # By the database's default, a worker of the release before can go on writing receipts.
+    user = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The primary key of the user, if there was one.",
+    )
     change_id = models.CharField(max_length=200, blank=True)
     on_conflict = models.CharField(
         max_length=8, default="FAIL", help_text="Which side the commit decided conflicts for."

@@ -6,6 +6,7 @@ from config.settings import GQL_CLUSTER, INSTALLED_APPS
 # A machine that is busy with the other tests is no Redis that is away.
 GQL_CLUSTER = {
     **GQL_CLUSTER,
+    "ANONYMOUS_EDITING": True,
     "STORE_TIMEOUT": 10.0,
     "STORE_CONNECT_TIMEOUT": 10.0,
     # pytest-django turns DEBUG off, and with it what developers have of the schema.

@@ -28,7 +28,7 @@ from graphql import (
 from gql_cluster.api.events import DraftEvent
 from gql_cluster.api.timed import TimedExecutor
 from gql_cluster.domain.draft import Draft
-from gql_cluster.service.engine import Caller
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.watch import EditorsChanged, Event
 
 Result: TypeAlias = ExecutionResult | asyncio.Future[ExecutionResult]
@@ -61,15 +61,16 @@ class SharingExecutor(TimedExecutor):
     """Executes what happens to a draft once for each audience."""
 
     _audience: Audience | None = None
-    _is_alone = False
+    _user: object = ...
 
     shared_as: Hashable = None
 
     def build_per_event_executor(self, payload: Any) -> Any:
         """Return what executes an event, or tells what it has come to for others."""
-        if self._audience is None and not self._is_alone:
+        user = _user_in(self.context_value)
+        if user is not self._user:  # known anew: perhaps it is another viewer by now
+            self._user = user
             self._audience = self._find_audience()
-            self._is_alone = self._audience is None
         key = None if self._audience is None else _key_of(payload)
         if self._audience is not None and key is not None:
             found = self._audience.results.get(key)
@@ -251,6 +252,12 @@ def viewer_of(context: object) -> Hashable:
         scope.get("query_string"),
         sent(context.get("connection_params")),
     )
+
+
+def _user_in(context: object) -> object:
+    socket = context.get("request") if isinstance(context, Mapping) else None
+    scope = getattr(socket, "scope", None)
+    return scope.get("user") if isinstance(scope, Mapping) else None
 
 
 def _user_of(scope: Mapping[str, Any]) -> Hashable:

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import strawberry
 
-from gql_cluster.service.engine import Caller
+from gql_cluster.api.sight import Sight
+from gql_cluster.service.caller import Caller
 
 _NOBODY = Caller(session=None)
 
 
 def caller_of(info: strawberry.Info) -> Caller:
-    """Return who asks: the context's `caller`; else nobody."""
-    return caller_in(info.context)
+    """Return who asks: the context's `caller`, as an item or an attribute; else nobody.
+
+    It sees what the types' `get_queryset` shows to this request.
+    """
+    caller = caller_in(info.context)
+    registry = getattr(info.schema, "registry", None)
+    if registry is None or not registry.hiding:
+        return caller
+    return replace(caller, sight=Sight(registry, info))
 
 
 def caller_in(context: object) -> Caller:
-    """Return the caller in a context, as an item or an attribute; else nobody."""
+    """Return who asks, as a context says."""
     if isinstance(context, Mapping):
         caller = context.get("caller")
     else:

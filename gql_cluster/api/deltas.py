@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple, assert_never
@@ -11,11 +11,15 @@ import strawberry
 from strawberry.relay import Node
 from strawberry.scalars import JSON
 
+from gql_cluster.api.context import caller_of
 from gql_cluster.api.served import Served, instance_of
+from gql_cluster.api.unshown import unshown
 from gql_cluster.api.values import client_members, client_value, graphql_name
 from gql_cluster.domain.delta import Added, Delta, Moved, Related, Removed, Updated, key_of
 from gql_cluster.domain.node import Json, Through
 from gql_cluster.domain.node import Node as DraftNode
+from gql_cluster.service.caller import Caller
+from gql_cluster.service.sight import hidden_with_all_above
 from gql_cluster.service.view import View
 
 
@@ -98,7 +102,8 @@ class NodeChange:
     @strawberry.field(
         description=(
             "The fields that changed; of a node that was added or removed, those that clients "
-            "can set and that hold something. None for a move."
+            "can set and that hold something. None for a move. What the node's type does not show "
+            "to everybody is left out."
         )
     )
     def fields(self, info: strawberry.Info) -> list[FieldChange]:
@@ -111,9 +116,11 @@ class NodeChange:
                 return client_members(model, name, value.pks, value.through, spell)
             return client_value(model, name, value)
 
+        hidden = unshown(self.served.registry, self.view.cluster)[_place(self.delta).type]
         return [
             FieldChange(name=spell(name), before=shown(name, before), after=shown(name, after))
             for name, before, after in self._fields()
+            if name not in hidden
         ]
 
     def _fields(self) -> Iterator[tuple[str, Json | _Members, Json | _Members]]:
@@ -153,16 +160,33 @@ class NodeChange:
         return await instance_of(self.view, key_of(self.delta))  # type: ignore[return-value]
 
 
-def node_changes(deltas: Iterable[Delta], view: View, served: Served) -> list[NodeChange]:
-    """Return deltas as clients see them; `view` is the draft after them.
+def node_changes(deltas: Iterable[Delta], view: View, served: Served, info: strawberry.Info) -> Any:
+    """Return deltas as clients see them, or an awaitable of them; `view` is the draft after them.
 
-    The log may be older than the models: of types that they have no more, nothing is told.
+    Those of nodes that the client may not see are left out. The log may be older than the models:
+    of types that they have no more, nothing is told.
     """
-    return [
+    made = [
         NodeChange(delta=delta, view=view, served=served)
         for delta in deltas
         if _place(delta).type in view.cluster.models
     ]
+    caller = caller_of(info)
+    return made if caller.sight is None else _seen(caller, made, view)
+
+
+async def _seen(caller: Caller, changes: Sequence[NodeChange], view: View) -> list[NodeChange]:
+    keys = {key_of(change.delta) for change in changes}
+    await view.load_lines(keys)
+    nodes = {key: node for key in keys if (node := view.snapshot.node(key)) is not None}
+    # A node that was removed is there as it was, also where it never came back.
+    nodes |= {
+        change.delta.node.key: change.delta.node
+        for change in changes
+        if isinstance(change.delta, Added | Removed)
+    }
+    gone = await hidden_with_all_above(caller, view, list(nodes.values()))
+    return [change for change in changes if key_of(change.delta) not in gone]
 
 
 def _place(delta: Delta) -> DraftNode | Updated | Moved | Related:

@@ -20,8 +20,8 @@ from gql_cluster.api.requests import (
 from gql_cluster.api.served import Served
 from gql_cluster.api.values import graphql_name
 from gql_cluster.domain.error import ConflictPolicy
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.discard import discard
-from gql_cluster.service.engine import Caller
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.rebase import rebase
 from gql_cluster.service.revert import reset, revert

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
@@ -14,7 +15,7 @@ from strawberry.scalars import JSON
 from gql_cluster.api.context import caller_of
 from gql_cluster.api.deltas import NodeChange, node_changes
 from gql_cluster.api.enums import serve_enum
-from gql_cluster.api.errors import ClusterErrorEntry, ConflictEntry
+from gql_cluster.api.errors import ClusterErrorEntry, ConflictEntry, conflicts_shown
 from gql_cluster.api.exported import shown
 from gql_cluster.api.ids import draft_type
 from gql_cluster.api.pages import LONGEST_PAGE, PAGE, First, page_size
@@ -142,10 +143,12 @@ class Draft(Node):
         return self.view.draft.expires_at
 
     @strawberry.field(description="The difference from the base, node by node.")
-    async def changes(self) -> list[NodeChange]:
+    async def changes(self, info: strawberry.Info) -> list[NodeChange]:
         """Return what a commit would save."""
         deltas = await read.draft_changes(self.served.engine, self.view)
-        return node_changes(deltas, self.view, self.served)
+        changes = node_changes(deltas, self.view, self.served, info)
+        seen: list[NodeChange] = await changes if isawaitable(changes) else changes
+        return seen
 
     @strawberry.field(description="What a commit would refuse now: a dry run.")
     async def errors(self) -> list[ClusterErrorEntry]:
@@ -157,8 +160,7 @@ class Draft(Node):
     async def conflicts(self) -> list[ConflictEntry]:
         """Return what others have saved that this draft changes, too."""
         conflicts = await draft_conflicts(self.served.engine, self.view)
-        cluster = self.view.cluster
-        return [ConflictEntry(conflict=conflict, cluster=cluster) for conflict in conflicts]
+        return conflicts_shown(conflicts, self.view.cluster, self.served.registry)
 
     @strawberry.field(
         description=(

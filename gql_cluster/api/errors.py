@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from enum import Enum
 from typing import Any
 
@@ -9,6 +10,8 @@ import strawberry
 from strawberry.scalars import JSON
 
 from gql_cluster.api.enums import serve_enum
+from gql_cluster.api.registry import Registry
+from gql_cluster.api.unshown import unshown
 from gql_cluster.api.values import client_value, graphql_name, graphql_path
 from gql_cluster.domain.error import ClusterError, Conflict, ConflictError, ConflictKind, Problem
 from gql_cluster.domain.undo import Kept, KeptReason
@@ -121,6 +124,7 @@ class ConflictEntry:
 
     conflict: strawberry.Private[Conflict]
     cluster: strawberry.Private[Cluster]
+    unshown: strawberry.Private[Container[str]]
 
     @strawberry.field(description="How the two disagree.")
     def kind(self) -> ConflictKind:
@@ -160,6 +164,8 @@ class ConflictEntry:
     def _shown(self, value: Any) -> JSON | None:
         conflict = self.conflict
         if conflict.field is None or conflict.type is None or conflict.kind is ConflictKind.ORDER:
+            return None
+        if conflict.field in self.unshown:
             return None
         model = self.cluster.models[conflict.type]
         shown: JSON | None = client_value(model, conflict.field, value)
@@ -208,7 +214,22 @@ def entries(error: ClusterError) -> list[ClusterErrorEntry]:
     return [ClusterErrorEntry(problem=problem) for problem in error.problems]
 
 
-def conflict_entries(error: ClusterError, cluster: Cluster) -> list[ConflictEntry]:
+def conflict_entries(
+    error: ClusterError, cluster: Cluster, registry: Registry
+) -> list[ConflictEntry]:
     """Return the conflicts that an error tells of, if it does."""
     conflicts = error.conflicts if isinstance(error, ConflictError) else ()
-    return [ConflictEntry(conflict=conflict, cluster=cluster) for conflict in conflicts]
+    return conflicts_shown(conflicts, cluster, registry)
+
+
+def conflicts_shown(
+    conflicts: Iterable[Conflict], cluster: Cluster, registry: Registry
+) -> list[ConflictEntry]:
+    """Return conflicts as clients see them: without values that the types do not show."""
+    hidden = unshown(registry, cluster)
+    return [
+        ConflictEntry(
+            conflict=conflict, cluster=cluster, unshown=hidden.get(conflict.type or "", ())
+        )
+        for conflict in conflicts
+    ]

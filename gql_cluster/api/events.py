@@ -14,7 +14,7 @@ import strawberry
 
 from gql_cluster.api.deltas import NodeChange, node_changes
 from gql_cluster.api.drafts import Draft
-from gql_cluster.api.errors import ConflictEntry
+from gql_cluster.api.errors import ConflictEntry, conflicts_shown
 from gql_cluster.api.presence import DraftEditor, draft_editors
 from gql_cluster.api.saved_keys import SavedKey, saved_keys, types_in
 from gql_cluster.api.served import Served
@@ -94,9 +94,9 @@ class DraftEvent:
         change_id = self.entry.change_id if self.entry else None
         return None if change_id is None else strawberry.ID(change_id)
 
-    def _changes(self) -> list[NodeChange]:
+    def _changes(self, info: strawberry.Info) -> Any:
         deltas = told(self.entry.deltas) if self.entry else ()
-        return node_changes(deltas, self.behind, self.served)
+        return node_changes(deltas, self.behind, self.served, info)
 
     @strawberry.field(
         description=(
@@ -121,9 +121,9 @@ class DraftEdited(DraftEvent):
     """A change set was accepted."""
 
     @strawberry.field(description="What it changed, in the order that it was done.")
-    def changes(self) -> list[NodeChange]:
+    def changes(self, info: strawberry.Info) -> list[NodeChange]:
         """Return the deltas of the change set."""
-        return self._changes()
+        return self._changes(info)  # type: ignore[no-any-return]  # or an awaitable of them
 
     @strawberry.field(description="What made the change set.")
     def cause(self) -> EditCause:
@@ -147,9 +147,9 @@ class DraftCommitted(DraftEvent):
     @strawberry.field(
         description="What saving changed in a draft that stays open: numbers given, and the like."
     )
-    def changes(self) -> list[NodeChange]:
+    def changes(self, info: strawberry.Info) -> list[NodeChange]:
         """Return the deltas of the commit."""
-        return self._changes()
+        return self._changes(info)  # type: ignore[no-any-return]  # or an awaitable of them
 
 
 @strawberry.type(description="The draft was dropped, and nothing of it saved.")
@@ -190,7 +190,7 @@ class BaseChanged(DraftEvent):
         """Return what others have saved that the draft changes, too."""
         view = self.event.view
         conflicts = await draft_conflicts(self.served.engine, view)
-        return [ConflictEntry(conflict=conflict, cluster=view.cluster) for conflict in conflicts]
+        return conflicts_shown(conflicts, view.cluster, self.served.registry)
 
 
 @strawberry.type(description="The draft expires soon, unless it is changed before.")

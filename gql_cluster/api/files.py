@@ -39,11 +39,6 @@ class StoredFile:
         """Return the stored name."""
         return str(self.name)
 
-    @strawberry.field(description="Where it is on the server, if it is in a file system.")
-    def path(self: Any) -> str | None:
-        """Return the absolute path."""
-        return _known(lambda: str(self.path))
-
     @strawberry.field(description="Where a browser gets it.")
     def url(self: Any) -> str | None:
         """Return the address."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, TypedDict
@@ -37,6 +38,7 @@ from gql_cluster.service.edit import edit
 from gql_cluster.service.open import open_copy, open_new, open_saved
 from gql_cluster.service.open_json import open_json
 from gql_cluster.service.outcome import Outcome
+from gql_cluster.service.policy import require
 from gql_cluster.service.view import View
 
 Pk = Annotated[
@@ -99,7 +101,10 @@ def make_mutation(served: Served, inputs: InputTypes, payloads: dict[str, Payloa
     """Return every mutation of the engine as a type."""
     body: dict[str, Any] = {"__module__": __name__, "__annotations__": {}}
     body["start_session"] = strawberry.mutation(
-        resolver=_start_session, description="Start an editing session; its token is the session."
+        resolver=_start_session(served),
+        description=(
+            "Start an editing session; its token is the session, and the user who is logged in."
+        ),
     )
     for cluster in served.clusters.values():
         made = ClusterMutations(served, cluster, payloads[cluster.name])
@@ -113,9 +118,17 @@ def make_mutation(served: Served, inputs: InputTypes, payloads: dict[str, Payloa
     return strawberry.type(type("DraftMutation", (), body), name="Mutation")
 
 
-def _start_session() -> Session:
-    started = session.start()
-    return Session(token=started.token, id=strawberry.ID(started.id), expires_at=started.expires_at)
+def _start_session(served: Served) -> Callable[..., Awaitable[Session]]:
+    async def start_session(info: strawberry.Info) -> Session:
+        caller = caller_of(info)
+        may_start = await served.engine.parts.policy.may_start(caller)
+        await require(caller, allowed=may_start)
+        started = session.start(await caller.user())
+        return Session(
+            token=started.token, id=strawberry.ID(started.id), expires_at=started.expires_at
+        )
+
+    return start_session
 
 
 class ClusterMutations:

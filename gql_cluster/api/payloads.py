@@ -103,7 +103,7 @@ def draft_payload(outcome: Outcome, served: Served) -> DraftPayload:
 def refused_payload(error: ClusterError, served: Served, draft: str) -> DraftPayload:
     """Return the payload of what was refused; `draft` is the id that was sent."""
     conflicts = (
-        conflict_entries(error, served.cluster_of(draft))
+        conflict_entries(error, served.cluster_of(draft), served.registry)
         if isinstance(error, ConflictError)
         else []
     )
@@ -135,7 +135,7 @@ class Payloads:
 
     def refused_commit(self, error: ClusterError) -> Any:
         """Return the payload of a commit that was refused."""
-        conflicts = conflict_entries(error, self.cluster)
+        conflicts = conflict_entries(error, self.cluster, self.served.registry)
         return self.committed(errors=entries(error), conflicts=conflicts)
 
 

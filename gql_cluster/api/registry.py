@@ -19,7 +19,7 @@ from strawberry_django.utils.typing import has_django_definition
 
 from gql_cluster.api.bare import Shape, is_bare, node_mirror, own_mirror, plain_mirror
 from gql_cluster.api.children import limited
-from gql_cluster.api.kinds import hides_besides
+from gql_cluster.api.kinds import hides, hides_besides
 from gql_cluster.api.mirror import Mirror, filter_by_kind
 from gql_cluster.api.names import own_name_of
 from gql_cluster.api.optimizing import know_kinds
@@ -70,6 +70,10 @@ class Registry:
         self._names = self._all_names()
         self._make_bare()
         self._by_name = {self._names[model]: each for model, each in self._interfaces.items()}
+        self.hiding = frozenset(model for model in self._names if self.hides(model))
+        """The models whose types leave out some of their rows."""
+        self.unshown: dict[str, Mapping[str, frozenset[str]]] = {}
+        """What `api.unshown` has found, by cluster."""
         _MADE.add(self)
 
     def columns(self) -> Iterator[AnyField]:
@@ -116,6 +120,11 @@ class Registry:
         model = next((m for m, each in self._interfaces.items() if each is type_), None)
         below = () if model is None else self.kinds_of(model)
         return any(hides_besides(self._objects[kind], type_) for kind in below)
+
+    def hides(self, model: type[Model]) -> bool:
+        """Tell whether a model's type leaves out some rows, or that of one of its kinds does."""
+        type_ = self.type_of(model)
+        return hides(type_) or self.hides_kinds(type_)
 
     def name_of(self, model: type[Model]) -> str:
         """Return the name that a model has in the schema: that of `type_of` it."""

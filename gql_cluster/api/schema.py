@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import strawberry
@@ -13,10 +13,12 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.tools import merge_types
 from strawberry.types import ExecutionContext
 from strawberry.types.base import get_object_definition
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from gql_cluster import metrics
 from gql_cluster.api.audience import SharingExecutor
+from gql_cluster.api.context import caller_in
 from gql_cluster.api.counting import NO_OPERATION, CountingRunner
 from gql_cluster.api.descriptions import describe_libraries
 from gql_cluster.api.documents import Documents
@@ -35,6 +37,7 @@ from gql_cluster.api.saved import saved_fields
 from gql_cluster.api.served import Served
 from gql_cluster.api.subscriptions import make_subscription
 from gql_cluster.api.timed import TimedExecutor
+from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.improper import SetupError
 from gql_cluster.service.engine import Engine
 
@@ -117,6 +120,11 @@ class Schema(strawberry.Schema):
         """Return what runs the extensions of one operation, and counts what comes of it."""
         return CountingRunner(execution_context, extensions)
 
+    async def stream(self, *args: Any, **options: Any) -> Any:
+        """Execute what comes over a socket, for who its client is now, not as it was at connect."""
+        refused = await _refused(options.get("context_value"))
+        return await super().stream(*args, **options) if refused is None else _only(refused)
+
     def process_errors(
         self,
         errors: list[GraphQLError],
@@ -129,6 +137,21 @@ class Schema(strawberry.Schema):
         """
         del execution_context
         errors[:] = [coded(error) for error in errors]
+
+
+async def _refused(context: object) -> PreExecutionError | None:
+    """Return the refusal of a socket's client that is nobody any more, None for any other."""
+    if not isinstance(context, Mapping):
+        return None  # one request, of which the transport has just seen who asks
+    try:
+        await caller_in(context).user()
+    except (UnauthenticatedError, DatabaseUnavailableError) as exc:
+        return PreExecutionError(data=None, errors=[coded(GraphQLError("", original_error=exc))])
+    return None
+
+
+async def _only(result: PreExecutionError) -> AsyncGenerator[PreExecutionError, None]:
+    yield result
 
 
 def _sees_results(extension: SchemaExtension) -> bool:

@@ -33,6 +33,7 @@ from gql_cluster.service.locked import (
 )
 from gql_cluster.service.open import claim, release
 from gql_cluster.service.outcome import Committed, find_outcome
+from gql_cluster.service.policy import Saving, require
 from gql_cluster.service.read import ROOT, plan_of
 from gql_cluster.service.rebased import on_saved
 from gql_cluster.service.shielded import shielded
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
     from gql_cluster.domain.draft import Draft
     from gql_cluster.domain.plan import Plan
     from gql_cluster.orm.describe import Cluster
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 _ATTEMPTS = 400
@@ -200,10 +202,13 @@ class _Commit:
         self, view: View, plan: Plan, lease: Lease, *, is_merged: bool = False
     ) -> Receipt:
         draft = view.draft
+        await require_commit(self.engine, self.caller, view, plan)
+        user = await self.caller.user()
         receipt = Receipt(
             draft_id=draft.id,
             version=draft.version,
             session=self.caller.required_session(),
+            user="" if user is None else str(user.pk),
             change_id=self.change_id or "",
             on_conflict=self.policy.value,
             is_merged=is_merged,
@@ -234,6 +239,25 @@ class _Commit:
         if receipt is None:
             return None
         return Committed(view=outcome.view, entry=outcome.entry, receipt=receipt)
+
+
+async def require_commit(engine: Engine, caller: Caller, view: View, plan: Plan) -> None:
+    """Raise `ForbiddenError` or `UnauthenticatedError` unless the policy lets a plan be saved."""
+    below = await view.load_below(plan.removed)
+    types = {
+        "add": {node.type for node in plan.added.values()},
+        "change": {after.type for _, after in plan.updated.values()},
+        "delete": {node.type for node in (*plan.removed.values(), *below)},
+    }
+    types["add" if view.draft.is_new else "change"].add(view.cluster.spec.root)
+    models = view.cluster.models
+    saving = {
+        Saving(model=models[name], action=action)
+        for action, names in types.items()
+        for name in names
+    }
+    may_commit = await engine.parts.policy.may_commit(caller, engine.subject(view.draft), saving)
+    await require(caller, allowed=may_commit)
 
 
 def _refusal(locking: Closed | Stale | Gone, expected: int | None) -> ClusterError:

@@ -14,7 +14,8 @@ from gql_cluster.service.read import ROOT, get_draft
 from gql_cluster.store.results import Closed, Ended, Gone, Locked, LockLost
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
 
 _ATTEMPTS = 400
 
@@ -26,6 +27,7 @@ async def discard(engine: Engine, caller: Caller, draft_id: str) -> Outcome:
     `ForbiddenError` for one that the caller has only joined.
     """
     copy = await engine.own_copy(caller, draft_id, ROOT)
+    await engine.require_edit(caller, copy.draft)
     session = caller.required_session()
 
     entry = Entry(

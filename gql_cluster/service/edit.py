@@ -19,11 +19,13 @@ from gql_cluster.domain.tree import path_to
 from gql_cluster.orm.references import Reference, dangling, references
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes, check_changes
+from gql_cluster.service.sight import seen
 from gql_cluster.service.stage import Request, Work, stage
 
 if TYPE_CHECKING:
     from gql_cluster.orm.describe import Cluster
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.outcome import Outcome
     from gql_cluster.service.view import View
 
@@ -41,21 +43,22 @@ async def edit(  # noqa: PLR0913 - one request, said whole
     """Stage changes, in one round trip to the store where this worker's copy is up to date.
 
     It never reads the database, but to see that objects are there that the changes refer to by
-    their primary key. The same `change_id` gives the first outcome again. Raises
+    their primary key, and what the caller may not see where rows are hidden: that is as if it were
+    not there, and stays as it is. The same `change_id` gives the first outcome again. Raises
     `InvalidChangeError`, `StaleVersionError`, `ClosedError`, `LimitExceededError` and
     `NotFoundError`; then nothing was staged.
     """
     settings = engine.parts.settings
     check_changes(settings, changes)
 
-    named = referred(changes)
+    named, want = referred(changes), needs(changes)
 
     async def work(view: View, version: int) -> Work:
         if named:
             await view.load_lines(named)
         applied = apply(
             cluster.spec,
-            view.snapshot,
+            await seen(caller, view, want),
             changes,
             version=version,
             tail=view.draft.tail,
@@ -70,7 +73,7 @@ async def edit(  # noqa: PLR0913 - one request, said whole
         cause=Cause.EDIT,
         mark=fingerprint(changes),
         work=work,
-        want=needs(changes),
+        want=want,
         cluster=cluster.name,
         expected_version=expected_version,
         change_id=change_id,

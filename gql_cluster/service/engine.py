@@ -5,21 +5,27 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from weakref import WeakValueDictionary
 
+from django.utils.module_loading import import_string
+
 from gql_cluster import conf, logs
 from gql_cluster.domain.copy import Copy
-from gql_cluster.domain.error import ForbiddenError, NotFoundError, UnauthenticatedError
+from gql_cluster.domain.draft import Draft
+from gql_cluster.domain.error import ForbiddenError, NotFoundError
 from gql_cluster.domain.node import Json
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.describe import Cluster
+from gql_cluster.orm.load import decode_pk
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.hub import Hub
 from gql_cluster.service.limits import capacity
 from gql_cluster.service.news import root_named
+from gql_cluster.service.policy import Policy, Subject, require
 from gql_cluster.service.rates import Rates
+from gql_cluster.service.sight import can_see
 from gql_cluster.service.view import View
 from gql_cluster.store.buckets import Buckets
 from gql_cluster.store.cache import CopyCache
@@ -33,25 +39,6 @@ from gql_cluster.store.sharing import Sharing
 from gql_cluster.store.stamps import Stamps
 
 _CACHED_DRAFTS = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who asks. Without a session nothing but saved objects can be seen.
-
-    `address` is the network address that it asks from, where the transport tells one.
-    """
-
-    session: str | None
-    address: str | None = None
-
-    def required_session(self) -> str:
-        """Return the session; raises `UnauthenticatedError` where there is none."""
-        if self.session is None:
-            raise UnauthenticatedError.of(
-                "This needs a session: the mutation startSession gives a token for one."
-            )
-        return self.session
 
 
 class Parts:
@@ -92,6 +79,8 @@ class Parts:
             beat=settings.PRESENCE_BEAT,
             notice=settings.EXPIRY_NOTICE,
         )
+        policy: type[Policy] = import_string(settings.POLICY)
+        self.policy = policy(anonymous_editing=settings.ANONYMOUS_EDITING)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def turn(self, draft_id: str) -> asyncio.Lock:
@@ -130,7 +119,8 @@ class Engine:
     ) -> Copy:
         """Return the caller's copy of a draft; `cluster` is the type it has to be of.
 
-        Raises `NotFoundError` for a draft that has expired, never was, or is not the caller's.
+        Raises `NotFoundError` for a draft that has expired, never was, or is not the caller's,
+        and what the policy's answer comes to.
         """
         session = caller.required_session()
         logs.note(session=session, draft=draft_id)
@@ -145,6 +135,7 @@ class Engine:
             or cluster not in (None, copy.draft.cluster)
         ):
             raise NotFoundError.of("There is no such draft.")
+        await self.require_see(caller, copy.draft)
         return copy
 
     async def own_copy(self, caller: Caller, draft_id: str, want: Want) -> Copy:
@@ -157,6 +148,30 @@ class Engine:
             raise ForbiddenError.of("Only the session that opened the draft may do that.")
         return copy
 
+    async def require_see(self, caller: Caller, draft: Draft) -> None:
+        """Raise what the policy's answer comes to where it does not let a draft be seen."""
+        subject = self.subject(draft)
+        await require(caller, allowed=await self.parts.policy.may_see(caller, subject))
+        if subject.pk is not None and not await can_see(caller, subject.model, subject.pk):
+            raise NotFoundError.of("There is no such draft.")
+
+    async def require_edit(self, caller: Caller, draft: Draft) -> None:
+        """Raise what the policy's answer comes to where it does not let a draft be changed."""
+        may_edit = await self.parts.policy.may_edit(caller, self.subject(draft))
+        await require(caller, allowed=may_edit)
+
+    async def require_open(self, caller: Caller, cluster: Cluster, pk: Json = None) -> None:
+        """Raise what the policy's answer comes to where it does not let a draft be opened.
+
+        `pk` is that of a saved root, as nodes have it; None for a new one.
+        """
+        caller.required_session()
+        model = cluster.model
+        subject = Subject(model=model, pk=None if pk is None else decode_pk(model, pk))
+        await require(caller, allowed=await self.parts.policy.may_open(caller, subject))
+        if subject.pk is not None and not await can_see(caller, model, subject.pk):
+            raise NotFoundError.of(f"There is no {cluster.title} with the primary key {pk!r}.")
+
     async def any_copy(self, draft_id: str, want: Want) -> Copy:
         """Return a draft as it is now, whoever it belongs to: for what is done in its own name.
 
@@ -166,6 +181,12 @@ class Engine:
         if copy is None or copy.draft.cluster not in self.clusters:
             raise NotFoundError.of("There is no such draft.")
         return copy
+
+    def subject(self, draft: Draft) -> Subject:
+        """Return what the policy is asked about a draft."""
+        model = self.clusters[draft.cluster].model
+        pk = None if draft.pk is None else decode_pk(model, draft.pk)
+        return Subject(model=model, pk=pk, draft_id=draft.id, owner=draft.owner)
 
     async def stamp(self, cluster: Cluster, pk: Json) -> int:
         """Return how often a saved cluster was saved; asked before it is read, never behind."""

@@ -15,6 +15,7 @@ from gql_cluster.domain.change import NewNode
 from gql_cluster.domain.draft import Draft, DraftState
 from gql_cluster.domain.error import LimitExceededError, NotFoundError
 from gql_cluster.domain.node import Json, Node
+from gql_cluster.domain.spec import ROOT_KEY
 from gql_cluster.orm.load import load, load_batches, parse_pk
 from gql_cluster.orm.through import with_rows
 from gql_cluster.service.copied import Path, unsaved
@@ -23,11 +24,13 @@ from gql_cluster.service.engine import new_draft_id, new_key, root_name
 from gql_cluster.service.limits import check_bytes, check_new
 from gql_cluster.service.read import ROOT, get_draft
 from gql_cluster.service.reserve import reserve
+from gql_cluster.service.sight import hidden
 
 if TYPE_CHECKING:
     from gql_cluster.domain.editor import Applied
     from gql_cluster.orm.describe import Cluster
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 
@@ -39,8 +42,9 @@ async def open_saved(
     With `resume` the session's own open draft of it is returned where there is one; of
     several requests at once all get the same. Raises `NotFoundError` and `LimitExceededError`.
     """
-    session = caller.required_session()
     parsed = parse_pk(cluster.model, pk)
+    await engine.require_open(caller, cluster, parsed)
+    session = caller.required_session()
     root = root_name(cluster, parsed)
     if resume and (view := await _resumed(engine, caller, root)) is not None:
         return view
@@ -65,7 +69,7 @@ async def open_saved(
 
 async def open_new(engine: Engine, caller: Caller, cluster: Cluster, new: NewNode) -> View:
     """Open a draft of a cluster that is not saved yet, with all that is given below its root."""
-    caller.required_session()
+    await engine.require_open(caller, cluster)
     made = _made(engine, cluster, new)
     await check_references(cluster, made, made.nodes.get)
     return await _keep_made(engine, caller, cluster, made)
@@ -100,9 +104,10 @@ async def open_copy(  # noqa: PLR0913 - one request, said whole
 ) -> View:
     """Open a draft of an unsaved copy: of a saved cluster, or of one of the caller's drafts.
 
-    `exclude` leads by relations to what is left out of it. Raises `NotFoundError`.
+    `exclude` leads by relations to what is left out of it; so is what the caller may not see, with
+    all below it. Raises `NotFoundError`.
     """
-    caller.required_session()
+    await engine.require_open(caller, cluster)
     tail = 0
     if draft_id is not None:
         copy = await engine.copy(caller, draft_id, ROOT, fresh=True, cluster=cluster.name)
@@ -115,6 +120,10 @@ async def open_copy(  # noqa: PLR0913 - one request, said whole
         nodes = None if parsed is None else await load_some(cluster, parsed)
     if not nodes:
         raise NotFoundError.of(f"There is no {cluster.title} to copy.")
+    gone = await hidden(caller, cluster, nodes)
+    if ROOT_KEY in gone:
+        raise NotFoundError.of(f"There is no {cluster.title} to copy.")
+    nodes = [node for node in nodes if node.key not in gone]
     nodes = await sync_to_async(with_rows)(cluster, nodes)
     return await create_draft(
         engine, caller, cluster, unsaved(cluster, nodes, exclude), pk=None, tail=tail

@@ -11,6 +11,7 @@ from gql_cluster.domain.batch import nodes_of
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import LimitExceededError
 from gql_cluster.domain.needs import needs
+from gql_cluster.domain.seen import Seen
 from gql_cluster.domain.tree import Tree
 from gql_cluster.domain.whole import Whole
 from gql_cluster.orm.deserialize import read_new, read_saved, root_pk
@@ -19,12 +20,14 @@ from gql_cluster.service.edit import fingerprint
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes
 from gql_cluster.service.open import claim, create_draft, forget, open_read
+from gql_cluster.service.sight import hidden
 from gql_cluster.service.stage import Request, Work, stage
 
 if TYPE_CHECKING:
     from gql_cluster.domain.editor import Applied
     from gql_cluster.orm.describe import Cluster
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 
@@ -34,11 +37,12 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
     Without a primary key, or with one that can be chosen and no cluster has, it is of a new
     cluster. Else its base is what is saved now, and what the JSON says otherwise is its first
     change set: saved children are found by primary key, those that are missing in a relation
-    are removed from it, those without are added. The database is read in batches. Raises
-    `InvalidChangeError` with all that does not resolve; then nothing is opened.
+    are removed from it, those without are added. What the caller may not see stays as it is. The
+    database is read in batches. Raises `InvalidChangeError` with all that does not resolve; then
+    nothing is opened.
     """
-    caller.required_session()
     pk = root_pk(cluster, data)
+    await engine.require_open(caller, cluster, pk)
     stamp, found = 0, None
     if pk is not None:
         stamp = await engine.stamp(cluster, pk)
@@ -47,13 +51,16 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
         new = await sync_to_async(read_new)(cluster, data)
         return await open_read(engine, caller, cluster, new)
     top, batches = found
-    nodes = [top, *nodes_of(batches)]
+    every = [top, *nodes_of(batches)]
+    gone = await hidden(caller, cluster, every)
+    nodes = [node for node in every if node.key not in gone]
     changes = await sync_to_async(read_saved)(cluster, data, nodes)
 
     def applied_to(tree: Tree, version: int, tail: int) -> Applied:
+        tree = Seen(tree, gone)
         return apply(cluster.spec, tree, changes, version=version, tail=tail, new_key=new_key)
 
-    _check(engine, first := applied_to(Whole(nodes), 1, 0))
+    _check(engine, first := applied_to(Whole(every), 1, 0))
     view = await create_draft(
         engine, caller, cluster, [top], batches, pk=top.pk, tail=0, stamp=stamp
     )

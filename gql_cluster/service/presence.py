@@ -14,10 +14,12 @@ from django.db.models import Model
 from gql_cluster.domain.error import ClusterError, InvalidChangeError
 from gql_cluster.domain.tree import Want
 from gql_cluster.service.news import News, happens
+from gql_cluster.service.sight import hidden_with_all_above
 from gql_cluster.store.presence import Editor, PresenceStore, Watcher
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +149,7 @@ async def set_focus(  # noqa: PLR0913 - one request, said whole
     view = engine.view(await engine.copy(caller, draft_id, want, fresh=True))
     if key is not None:
         node = await view.load_line(key)
-        if node is None:
+        if node is None or await hidden_with_all_above(caller, view, [node]):
             raise InvalidChangeError.of(f"There is no node “{key}” in the draft.", key=key)
         if field is not None and field not in fields_of(view.cluster.models[node.type]):
             raise InvalidChangeError.of(

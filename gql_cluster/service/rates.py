@@ -24,7 +24,7 @@ from gql_cluster.store.buckets import Buckets, Rate
 
 if TYPE_CHECKING:
     from gql_cluster.conf import Settings
-    from gql_cluster.service.engine import Caller
+    from gql_cluster.service.caller import Caller
 
 _KEPT = 60.0
 """Seconds that a worker's tokens are good for."""

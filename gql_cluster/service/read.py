@@ -17,7 +17,8 @@ from gql_cluster.domain.tree import Want
 from gql_cluster.store.sessions import Listed
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 ROOT = Want(keys=frozenset({ROOT_KEY}))

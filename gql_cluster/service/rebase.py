@@ -14,7 +14,8 @@ from gql_cluster.service.stage import Request, Work, stage
 from gql_cluster.store.results import Rebased
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 

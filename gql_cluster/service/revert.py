@@ -9,12 +9,15 @@ from gql_cluster.domain import revert as domain
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.reference import carried, ends
+from gql_cluster.domain.tree import Want
 from gql_cluster.service.log import later_than
 from gql_cluster.service.read import ROOT, touched_nodes
+from gql_cluster.service.sight import seen
 from gql_cluster.service.stage import Request, Work, stage
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.outcome import Outcome
     from gql_cluster.service.view import View
 
@@ -81,7 +84,7 @@ async def reset(  # noqa: PLR0913 - one request, said whole
         await view.load_lines(want.keys)
         applied = domain.reset(
             view.cluster.spec,
-            view.snapshot,
+            await seen(caller, view, Want(keys=frozenset(keys))),
             base,
             keys,
             fields,

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, assert_never
 from django.core import signing
 
 from gql_cluster.domain.error import LimitExceededError, NotFoundError
+from gql_cluster.service.policy import require
 from gql_cluster.service.read import ROOT, get_draft
 from gql_cluster.store.sharing import Joining
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 _SALT = "gql_cluster.share"
@@ -34,7 +36,9 @@ async def share(engine: Engine, caller: Caller, draft_id: str) -> Link:
 
     Raises `NotFoundError`, and `ForbiddenError` for a draft that the caller has only joined.
     """
-    await engine.own_copy(caller, draft_id, ROOT)
+    copy = await engine.own_copy(caller, draft_id, ROOT)
+    may_share = await engine.parts.policy.may_share(caller, engine.subject(copy.draft))
+    await require(caller, allowed=may_share)
     nonce = await engine.parts.sharing.share(draft_id, secrets.token_urlsafe(12))
     if nonce is None:
         raise NotFoundError.of("There is no such draft.")
@@ -48,12 +52,17 @@ async def share(engine: Engine, caller: Caller, draft_id: str) -> Link:
 async def join(engine: Engine, caller: Caller, token: str) -> View:
     """Let the caller into the draft that a link is of, and put that on its list.
 
-    Raises `NotFoundError` where the link is not good, or not any more, and
-    `LimitExceededError` where `MAX_MEMBERS` have joined.
+    Raises `NotFoundError` where the link is not good, or not any more,
+    `LimitExceededError` where `MAX_MEMBERS` have joined, and what the policy's answer comes to.
     """
     session = caller.required_session()
     draft_id, nonce = _read(token, engine.parts.settings.SHARE_AGE)
     most = engine.parts.settings.MAX_MEMBERS
+    try:
+        copy = await engine.any_copy(draft_id, ROOT)
+    except NotFoundError as exc:
+        raise _invalid() from exc
+    await engine.require_see(caller, copy.draft)  # before it is let in
     joining = await engine.parts.sharing.join(draft_id, session, nonce, most=most)
     match joining:
         case Joining.JOINED:

@@ -43,7 +43,8 @@ from gql_cluster.store.results import (
 
 if TYPE_CHECKING:
     from gql_cluster.domain.copy import Copy
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.view import View
 
 _ATTEMPTS = 400
@@ -87,8 +88,8 @@ async def stage(engine: Engine, caller: Caller, request: Request) -> Outcome:
     """Stage a request, in one round trip to the store where this worker's copy is up to date.
 
     The same `change_id` gives the first outcome again. Raises `StaleVersionError`,
-    `ClosedError`, `NotFoundError`, `LimitExceededError`, and what `work` raises; then nothing was
-    staged.
+    `ClosedError`, `NotFoundError`, `LimitExceededError`, what the policy's answer comes to, and
+    what `work` raises; then nothing was staged.
     """
     staging = _Staging(engine, caller, request)
     async with engine.parts.turn(request.draft_id):
@@ -119,6 +120,7 @@ class _Staging:
         """Stage on this worker's copy; None where that was behind and is no more."""
         request = self._request
         copy = await self._copy(fresh=False)
+        await self._engine.require_edit(self._caller, copy.draft)
         view = self._engine.view(copy)
         draft = view.draft
         version = self._skip or draft.version + 1

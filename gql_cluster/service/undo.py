@@ -13,7 +13,8 @@ from gql_cluster.service.read import ROOT
 from gql_cluster.service.stage import Request, Work, stage
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.outcome import Outcome
     from gql_cluster.service.view import View
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gql_cluster import metrics
 from gql_cluster.domain.draft import Draft, DraftState, Entry
-from gql_cluster.domain.error import NotFoundError, StoreUnavailableError
+from gql_cluster.domain.error import (
+    DatabaseUnavailableError,
+    NotFoundError,
+    StoreUnavailableError,
+)
 from gql_cluster.domain.tree import Want
 from gql_cluster.service.engine import root_name
 from gql_cluster.service.log import entries_behind
@@ -20,7 +25,8 @@ from gql_cluster.store.presence import Editor
 if TYPE_CHECKING:
     from gql_cluster.conf import Settings
     from gql_cluster.domain.copy import Copy
-    from gql_cluster.service.engine import Caller, Engine
+    from gql_cluster.service.caller import Caller
+    from gql_cluster.service.engine import Engine
     from gql_cluster.service.hub import Subscriber
     from gql_cluster.service.view import View
 
@@ -145,13 +151,14 @@ class _Subscription:
             if changed.is_set() or not self._has_told_all():
                 changed.clear()
                 try:
+                    await self._caller.user()
                     if not await self._refresh():
                         self._over = True
                         return Expired(view=self._view(), time=datetime.now(UTC))
                     told = await self._event()
                     if told is None and self._copy.draft.state is not DraftState.OPEN:
                         return None
-                except StoreUnavailableError:
+                except (StoreUnavailableError, DatabaseUnavailableError):
                     await happens(changed, within=self._settings.POLL_INTERVAL)
                     changed.set()
                     continue
@@ -159,8 +166,16 @@ class _Subscription:
             told = told or self._notice()
             if told is not None:
                 return told
-            await changed.wait()
+            await self._wait(changed)
         return None
+
+    async def _wait(self, changed: asyncio.Event) -> None:
+        """Return when there may be something to tell, or it is time to look who asks."""
+        if self._caller.identity is None:
+            await changed.wait()
+        elif not changed.is_set():
+            await happens(changed, within=self._settings.USER_RECHECK)
+            changed.set()
 
     @property
     def _settings(self) -> Settings:
@@ -182,6 +197,7 @@ class _Subscription:
             and self._parts.cache.keeps(self._copy)
             and self._copy.draft.admits(self._session)
         ):
+            await self._engine.require_see(self._caller, self._copy.draft)
             return True
         try:
             self._copy = await self._engine.copy(self._caller, draft_id, ROOT, fresh=False)

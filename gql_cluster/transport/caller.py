@@ -3,42 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import SESSION_KEY
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils.crypto import salted_hmac
 
 from gql_cluster import logs
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
-from gql_cluster.service.engine import Caller
-from gql_cluster.service.session import session_of
+from gql_cluster.service.caller import Caller, Identity
+from gql_cluster.service.session import read_token
+from gql_cluster.transport.identity import ByCookie, ByToken, Found, anonymous
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
+    from django.http import HttpRequest
+
+    from gql_cluster.transport.identity import Scope
 
 # Kept in Django's session, and not its key: it outlives a login, and others may see it.
 _NAME = "gql_cluster.session"
 _LENGTH = 24
 
 
-async def caller_of(authorization: str | None, session: SessionBase | None) -> Caller:
-    """Return who calls; a token goes before a cookie.
+async def caller_by_http(request: HttpRequest) -> Caller:
+    """Return who calls; a token goes before a cookie, also for `request.user`.
 
     A browser that has a Django session gets an editing session in it, once. Raises
     `UnauthenticatedError` for an `Authorization` that is not a valid token, and
     `DatabaseUnavailableError`.
     """
+    authorization = request.headers.get("Authorization")
+    address = request.META.get("REMOTE_ADDR")
     if authorization:
-        return _known(session_of(_bearer(authorization)))
+        token = _bearer(authorization)
+        named = read_token(token)
+        caller = Caller(session=named.session, address=address, identity=ByToken(token))
+        logs.note(session=named.session)
+        user: Any = None if named.user is None else await caller.user()
+        request.user = anonymous() if user is None else user
+        return caller
+    identity = Found(lambda: request.user) if hasattr(request, "user") else None
+    session = getattr(request, "session", None)
+    return Caller(session=await _session_in(session), address=address, identity=identity)
+
+
+async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
+    """Return who calls by a WebSocket: the token of `connection_init`, else the cookie.
+
+    The scope's `user` is what is known of the user, brought up to date with each operation and
+    each event. Raises as `caller_by_http` does.
+    """
+    authorization = token_in(parameters)
+    address = (scope.get("client") or (None,))[0]
+    if authorization:
+        token = _bearer(authorization)
+        session = read_token(token).session
+        logs.note(session=session)
+        caller = Caller(session=session, address=address, identity=ByToken(token, scope))
+        await caller.user()
+        return caller
+    browser = scope.get("session")
+    editing = await _session_in(browser)
+    identity: Identity | None = None
+    if browser is not None and editing is not None and SESSION_KEY in browser:
+        identity = ByCookie(browser.session_key, scope)
+    elif "user" in scope:  # by middleware of the project's own
+        identity = Found(lambda: scope["user"])
+    else:
+        scope["user"] = anonymous()
+    caller = Caller(session=editing, address=address, identity=identity)
+    await caller.user()
+    return caller
+
+
+async def _session_in(session: SessionBase | None) -> str | None:
     if session is None or session.session_key is None:
-        return Caller(session=None)
-    return _known(await browser_session(session))
-
-
-def _known(session: str) -> Caller:
-    logs.note(session=session)
-    return Caller(session=session)
+        return None
+    editing = await browser_session(session)
+    logs.note(session=editing)
+    return editing
 
 
 async def browser_session(session: SessionBase) -> str:

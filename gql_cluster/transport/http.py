@@ -7,7 +7,7 @@ By the specification of that name (https://graphql.github.io/graphql-over-http/d
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from gql_cluster import conf
 from gql_cluster.api.failures import coded
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport import connections, parameters
-from gql_cluster.transport.caller import browser_session, caller_of
+from gql_cluster.transport.caller import browser_session, caller_by_http
 from gql_cluster.transport.encoding import encode
 from gql_cluster.transport.eventstream import EventStream, events
 from gql_cluster.transport.media import MediaType, negotiated
@@ -46,7 +46,7 @@ from gql_cluster.transport.sockets import (
 )
 
 if TYPE_CHECKING:
-    from gql_cluster.service.engine import Caller
+    from gql_cluster.service.caller import Caller
 
 _RETRY = {"Retry-After": "5"}
 _TOKENS_OF_A_URL = 10_000
@@ -73,11 +73,7 @@ class GraphQLView(AsyncGraphQLView[HttpContext, None]):
 
     async def get_context(self, request: HttpRequest, response: Any) -> HttpContext:
         """Tell who calls."""
-        authorization = request.headers.get("Authorization")
-        session = getattr(request, "session", None)
-        caller = replace(
-            await caller_of(authorization, session), address=request.META.get("REMOTE_ADDR")
-        )
+        caller = await caller_by_http(request)
         return HttpContext(request=request, response=response, caller=caller)
 
     async def dispatch(  # type: ignore[override]  # an async view is one, too

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from strawberry.http.exceptions import WebSocketDisconnected
 from gql_cluster import conf, metrics
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.transport import connections
-from gql_cluster.transport.caller import caller_of, token_in
+from gql_cluster.transport.caller import caller_by_socket
 from gql_cluster.transport.encoding import encode
 from gql_cluster.transport.messages import MalformedMessageError, Message, decoded
 from gql_cluster.transport.origins import Origins
@@ -155,12 +154,10 @@ class Consumer(GraphQLWSConsumer[dict[str, Any], None]):
 
     async def on_ws_connect(self, context: dict[str, Any]) -> Any:
         """Take the token of `connection_init`, or else the cookie of the handshake."""
-        authorization = token_in(context.get("connection_params"))
         try:
-            caller = await caller_of(authorization, self.scope.get("session"))
-            address = (self.scope.get("client") or (None,))[0]
-            context["caller"] = replace(caller, address=address)
-            session = session_key(caller.session)
+            scope: Any = self.scope
+            context["caller"] = await caller_by_socket(scope, context.get("connection_params"))
+            session = session_key(context["caller"].session)
             self._held.close()  # the older protocol may begin again
             self._held.enter_context(counted(session, self.settings.MAX_SOCKETS_PER_SESSION))
         except UnauthenticatedError as exc:

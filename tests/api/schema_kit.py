@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from gql_cluster.service.engine import Caller
+from gql_cluster.service.caller import Caller
 from schema.bands.models import Band, Genre
 
 if TYPE_CHECKING:

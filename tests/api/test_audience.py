@@ -6,9 +6,8 @@ Over the application of the WebSockets, in process.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 import strawberry
 import strawberry_django
-from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.db.models import QuerySet
@@ -28,16 +26,16 @@ from strawberry.permission import BasePermission
 import gql_cluster
 from gql_cluster.api.audience import _audiences, viewer_of
 from gql_cluster.service import session
-from gql_cluster.service.engine import Caller
-from gql_cluster.transport.websocket import websocket_application
+from gql_cluster.service.caller import Caller
 from schema.bands import models
 from tests.api.schema_kit import Client
+from tests.api.socket_kit import NO_HEADERS, Socket, socket_of
 
 pytestmark = pytest.mark.once
 
 MANY = 50
-NO_HEADERS: Mapping[str, str] = {}
 seen: list[str] = []
+scopes: list[dict[str, Any]] = []
 held = asyncio.Event()
 asked = asyncio.Event()
 BROKEN: set[str] = set()
@@ -85,6 +83,7 @@ class Band:
     def looked_at(self, info: strawberry.Info) -> str:
         """Count it."""
         seen.append(viewer(info))
+        scopes.append(info.context["request"].scope)
         if BROKEN:
             raise ValueError(BROKEN.pop())
         return viewer(info)
@@ -115,69 +114,11 @@ def watching(fields: str) -> str:
 COUNTED = watching("lookedAt")
 
 
-class Socket:
-    """A WebSocket of a session, whose messages are told apart by the operation's id."""
-
-    def __init__(self, made: gql_cluster.Schema, headers: Mapping[str, str]) -> None:
-        """Open it when it is entered."""
-        scope = {
-            "type": "websocket",
-            "path": "/graphql",
-            "query_string": b"",
-            "subprotocols": ["graphql-transport-ws"],
-            "client": ("127.0.0.1", 5),
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-        make: Any = ApplicationCommunicator
-        self._wire: Any = make(websocket_application(made), scope)
-
-    async def begin(self, token: str) -> None:
-        """Open the connection as a session."""
-        await self._wire.send_input({"type": "websocket.connect"})
-        assert (await self._wire.receive_output())["type"] == "websocket.accept"
-        await self.send(type="connection_init", payload={"Authorization": f"Bearer {token}"})
-        assert (await self.receive())["type"] == "connection_ack"
-
-    async def send(self, **message: Any) -> None:
-        """Send a message."""
-        text = json.dumps(message)
-        await self._wire.send_input({"type": "websocket.receive", "text": text})
-
-    async def watch(self, query: str, **variables: Any) -> None:
-        """Subscribe."""
-        payload = {"query": query, "variables": variables}
-        await self.send(id="1", type="subscribe", payload=payload)
-
-    async def receive(self) -> Any:
-        """Return the next message."""
-        return json.loads((await self._wire.receive_output(timeout=20))["text"])
-
-    async def event(self, kind: str) -> Any:
-        """Return the next event of a kind, as it is served."""
-        while True:
-            message = await self.receive()
-            assert message["type"] == "next", message
-            found = (message["payload"]["data"] or {}).get("draftEvents")
-            if found is None or found["__typename"] == kind:
-                return message["payload"]
-
-    async def end(self) -> None:
-        """Close it."""
-        await self._wire.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self._wire.wait(timeout=20)
-
-
-@asynccontextmanager
-async def socket(
+def socket(
     token: str, made: gql_cluster.Schema = schema, headers: Mapping[str, str] = NO_HEADERS
-) -> AsyncIterator[Socket]:
-    """Yield a connection of a session."""
-    opened = Socket(made, {"host": "testserver", **headers})
-    await opened.begin(token)
-    try:
-        yield opened
-    finally:
-        await opened.end()
+) -> AbstractAsyncContextManager[Socket]:
+    """Return a connection of a session."""
+    return socket_of(made, token, headers)
 
 
 def token_of(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -190,6 +131,7 @@ def token_of(name: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
     seen.clear()
+    scopes.clear()
     BROKEN.clear()
     held.clear()
     asked.clear()
@@ -249,6 +191,22 @@ async def desk(transactional_db: None) -> AsyncIterator[Desk]:  # noqa: ARG001
     await made.open()
     yield made
     await schema.engine.aclose()
+
+
+async def test_one_who_is_known_anew_is_another_viewer(desk: Desk, owner: str) -> None:
+    """Two watch alike, until one of them is somebody else."""
+    async with socket(owner) as one, socket(owner) as two:
+        for each in (one, two):
+            await each.watch(COUNTED, draft=desk.draft)
+            await each.event("DraftSnapshot")
+        for somebody, times in ((None, 1), (User(username="else"), 2)):
+            if somebody is not None:
+                scopes[-1]["user"] = somebody
+            seen.clear()
+            await desk.edit(f"for {times}")
+            for each in (one, two):
+                await each.event("DraftEdited")
+            assert len(seen) == times
 
 
 async def test_an_event_is_executed_once_for_fifty_that_watch_alike(desk: Desk, owner: str) -> None:

@@ -623,7 +623,7 @@ async def test_large_numbers_are_filtered_and_ordered_by(client: Client) -> None
 async def test_a_stored_file_says_what_its_storage_knows(
     client: Client, settings: Any, tmp_path: Any
 ) -> None:
-    """Of a saved one and of a draft; of one that is not there no more than the name and place."""
+    """Of a saved one and of a draft; of one that is not there no more than its name and address."""
     settings.MEDIA_ROOT = str(tmp_path)
     (tmp_path / "here.txt").write_text("twelve bytes")
     draft = await opened(client, data={"name": "new", "file": "here.txt"})
@@ -631,18 +631,17 @@ async def test_a_stored_file_says_what_its_storage_knows(
     await edited(client, draft, add)
     data = await client.data(
         "query($id: ID!) { draft(id: $id) { cluster { ... on Specimen {"
-        " file { name path url size } samples { file { name path url size } } } } } }",
+        " file { name url size } samples { file { name url size } } } } } }",
         id=draft,
     )
     assert data["draft"]["cluster"] == {
         "file": {
             "name": "here.txt",
-            "path": str(tmp_path / "here.txt"),
             "url": "/here.txt",
             "size": 12,
         },
         "samples": [
-            {"file": {"name": "../out.txt", "path": None, "url": "out.txt", "size": None}},
+            {"file": {"name": "../out.txt", "url": "out.txt", "size": None}},
             {"file": None},
         ],
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
+from tests.attacks.figures import WAITED, record
 from tests.e2e.workers import Worker
 from tests.served import DEADLINE, _nothing_unforeseen, http, server, token
 
@@ -68,4 +69,5 @@ def bystander(server: Worker) -> Iterator[Bystander]:
         thread.join()
     assert someone.waited
     assert not someone.failed
+    record(WAITED, max(someone.waited))
     assert max(someone.waited) < DEADLINE / 2

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+WAITED = "the longest wait of others"
+
 
 def record(name: str, seconds: float, **more: object) -> None:
     """Keep how long an attack took to be refused, and what else is worth telling of it."""

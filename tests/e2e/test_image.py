@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -189,9 +190,13 @@ def test_the_parts_of_a_deployment_fit_each_other(compose: dict[str, Any], image
     kept = re.search(r"^\s*keepalive (\d+)s", caddyfile, re.MULTILINE)
     assert kept is not None
     assert int(kept[1]) < int(image.variables["UVICORN_TIMEOUT_KEEP_ALIVE"])
+    asked = re.search(r"^\s*health_interval (\d+)s", caddyfile, re.MULTILINE)
+    assert asked is not None
     grace = int(image.variables["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"])
     for worker in workers.values():
-        assert int(worker["stop_grace_period"].removesuffix("s")) > grace
+        drain = json.loads(worker["environment"]["GQL_CLUSTER"])["DRAIN"]
+        assert drain > int(asked[1])
+        assert int(worker["stop_grace_period"].removesuffix("s")) > drain + grace
         assert worker["healthcheck"]["test"][1:] == [*image.health_command, "readyz"]
         assert worker["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         assert worker["read_only"] is True

@@ -99,9 +99,10 @@ class Editor:
         self.draft = await self.client.open(data=wings())
         return self
 
-    async def edit_until(self, enough: asyncio.Event) -> None:
+    async def edit_until(self, enough: asyncio.Event, busy: asyncio.Event) -> None:
         """Edit on; what a worker may have begun is sent again with its change id."""
         while not enough.is_set():
+            await busy.wait()
             number = self.acknowledged + 1
             change = partial(self.client.edit, self.draft, named(f"{self.name} {number}"))
             payload = await self._sent(change, f"edit-{number}")
@@ -167,6 +168,7 @@ def fleet(database_url: str, worker_redis_url: str, tmp_path: Path) -> Iterator[
         "DATABASE_URL": database_url,
         "DATABASE_POOL_SIZE": "20",
         "REDIS_URL": worker_redis_url,
+        "GQL_CLUSTER": '{"DRAIN": 2}',
         "UVICORN_TIMEOUT_KEEP_ALIVE": image["UVICORN_TIMEOUT_KEEP_ALIVE"],
         "UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN": image["UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN"],
     }
@@ -206,16 +208,20 @@ async def test_clients_notice_no_more_of_a_rolling_restart_than_a_reconnect(
             for editor in editors
             for _ in range(VIEWERS)
         ]
-        enough = asyncio.Event()
+        enough, busy = asyncio.Event(), asyncio.Event()
+        busy.set()
         async with asyncio.timeout(90), asyncio.TaskGroup() as tasks:
             for viewer in viewers:
                 tasks.create_task(viewer.watch())
-            editing = [tasks.create_task(editor.edit_until(enough)) for editor in editors]
+            editing = [tasks.create_task(editor.edit_until(enough, busy)) for editor in editors]
             for which in range(len(fleet.workers)):
                 await edits(editors)
                 code, _ = await asyncio.gather(asyncio.to_thread(fleet.stop, which), edits(editors))
                 assert code in (0, -signal.SIGTERM)
+                await edits(editors)  # one worker has them all
+                busy.clear()  # and the machine is left to the one that starts
                 await asyncio.to_thread(fleet.start, which)
+                busy.set()
             await edits(editors)
             enough.set()
             await asyncio.gather(*editing)

@@ -46,6 +46,13 @@ def test_a_prefix_that_would_part_the_keys_of_a_draft_is_an_error() -> None:
         assert ids() == ["gql_cluster.E020"]
 
 
+@pytest.mark.parametrize("policy", ["nowhere.Policy", "gql_cluster.conf.Settings", "no dots"])
+def test_a_policy_that_is_none_is_an_error(policy: str) -> None:
+    """It is told at start, and not by the first request."""
+    with override_settings(GQL_CLUSTER={"POLICY": policy}):
+        assert ids() == ["gql_cluster.E021"]
+
+
 def test_a_missing_channel_layer_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     """Events come, but late."""
     monkeypatch.setitem(channel_layers.backends, "default", None)

@@ -85,10 +85,10 @@ def test_a_former_secret_key_is_good_until_it_is_taken_out(settings: LazySetting
     token = session.start().token
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = SECRET_KEY
-    assert session.session_of(token)
+    assert session.read_token(token).session
     settings.SECRET_KEY_FALLBACKS = []
     with pytest.raises(UnauthenticatedError):
-        session.session_of(token)
+        session.read_token(token)
 
 
 def test_a_format_of_the_log_that_is_none_is_told() -> None:

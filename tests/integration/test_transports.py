@@ -42,7 +42,8 @@ class Query:
     @strawberry.field
     async def meet(self) -> bool:
         """Wait, in a thread, until all have come."""
-        return await sync_to_async(gate["barrier"].wait)(DEADLINE) >= 0
+        place: int = await sync_to_async(gate["barrier"].wait)(DEADLINE)
+        return place >= 0
 
 
 @strawberry.type
@@ -78,7 +79,8 @@ class Socket:
         headers = [(b"host", b"testserver")]
         protocols = ["graphql-transport-ws"]
         scope = {"type": "websocket", "path": "/graphql", "headers": headers}
-        self._app = ApplicationCommunicator(app, {**scope, "subprotocols": protocols})
+        make: Any = ApplicationCommunicator
+        self._app: Any = make(app, {**scope, "subprotocols": protocols})
 
     async def begin(self) -> None:
         """Have it acknowledged."""

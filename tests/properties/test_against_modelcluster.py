@@ -31,9 +31,10 @@ from gql_cluster.domain.change import (
 )
 from gql_cluster.orm.codec import defaults
 from gql_cluster.orm.describe import describe
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.view import View
 from schema.bands.models import Album, Band, BandMember, Genre, Song

@@ -25,10 +25,11 @@ from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.reference import reference_to
 from gql_cluster.orm.codec import defaults
 from gql_cluster.orm.describe import describe
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.dry_run import draft_errors
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.read import draft_changes, get_draft
 from gql_cluster.service.revert import revert

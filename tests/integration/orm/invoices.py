@@ -20,9 +20,10 @@ from gql_cluster.domain.change import Change, EditNode, NewNode
 from gql_cluster.domain.node import Json
 from gql_cluster.orm.codec import defaults
 from gql_cluster.orm.describe import describe
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.outcome import Committed, Outcome
 from gql_cluster.service.view import View

@@ -19,8 +19,9 @@ from redis import Redis
 from gql_cluster.domain.change import NewNode, SetFields
 from gql_cluster.orm.codec import defaults
 from gql_cluster.orm.describe import describe
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine, Parts
+from gql_cluster.service.engine import Engine, Parts
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.view import View
 from gql_cluster.service.watch import Event, Notice

@@ -22,10 +22,11 @@ from gql_cluster.domain.change import (
 )
 from gql_cluster.domain.delta import Added, key_of, told
 from gql_cluster.domain.error import ConflictError, ConflictKind, ConflictPolicy
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.dry_run import draft_conflicts, draft_errors
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.outcome import Committed, Outcome
 from gql_cluster.service.read import draft_changes, get_draft

@@ -22,9 +22,10 @@ from gql_cluster.domain.change import (
 from gql_cluster.domain.error import ClosedError, ConflictError, ValidationFailedError
 from gql_cluster.domain.tree import Want
 from gql_cluster.models import Receipt
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.outcome import Committed, Outcome
 from gql_cluster.service.view import View
 from schema.bands.models import Album, Band, BandMember, Genre, Song

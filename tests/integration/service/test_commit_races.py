@@ -35,9 +35,10 @@ from gql_cluster.domain.error import (
     ConflictPolicy,
 )
 from gql_cluster.models import Receipt
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.log import entries_behind
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.outcome import Committed, Outcome

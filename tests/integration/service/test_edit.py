@@ -28,9 +28,10 @@ from gql_cluster.domain.error import (
     UnauthenticatedError,
 )
 from gql_cluster.domain.tree import Want
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.discard import discard
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.read import draft_changes, get_draft

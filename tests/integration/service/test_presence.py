@@ -14,7 +14,8 @@ from django.db.models import Model
 from redis import Redis
 
 from gql_cluster.domain.error import InvalidChangeError, NotFoundError
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.caller import Caller
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.presence import editors_of, set_focus
 from gql_cluster.service.view import View
 from gql_cluster.service.watch import EditorsChanged, Event, Notice, watch

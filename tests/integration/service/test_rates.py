@@ -8,14 +8,13 @@ from typing import Any, TypeAlias
 
 import pytest
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 
 from gql_cluster.conf import Settings
 from gql_cluster.service import rates as module
-from gql_cluster.service.engine import Caller
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.rates import Rates, network
 from gql_cluster.store.buckets import Buckets
-from gql_cluster.store.client import make_client
+from gql_cluster.store.client import Client, make_client
 
 pytestmark = pytest.mark.once
 
@@ -32,7 +31,7 @@ SLOW: dict[str, Any] = {
 @pytest.fixture
 async def make_rates(redis_url: str) -> AsyncIterator[MakeRates]:
     """Make what a worker knows of the rates, each on a connection of its own."""
-    made: list[tuple[Rates, AsyncRedis]] = []
+    made: list[tuple[Rates, Client]] = []
 
     def make(url: str = redis_url, **settings: Any) -> Rates:
         client = make_client(url, timeout=10)

@@ -23,10 +23,11 @@ from gql_cluster.domain.change import (
 from gql_cluster.domain.draft import Cause, DraftState
 from gql_cluster.domain.error import ConflictError, ConflictKind, ConflictPolicy
 from gql_cluster.domain.undo import KeptReason
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.dry_run import draft_conflicts, draft_errors
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.outcome import Committed, Outcome
 from gql_cluster.service.read import draft_changes, get_draft
 from gql_cluster.service.rebase import rebase

@@ -20,9 +20,10 @@ from gql_cluster.domain.error import (
 )
 from gql_cluster.models import Receipt
 from gql_cluster.orm import commit as orm
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.lease import Lease
 from gql_cluster.service.outcome import Committed
 from gql_cluster.service.read import draft_changes, get_draft, plan_of

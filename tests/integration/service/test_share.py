@@ -19,10 +19,11 @@ from gql_cluster.domain.error import (
     NotFoundError,
     UnauthenticatedError,
 )
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.discard import discard
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.open import open_copy, open_saved
 from gql_cluster.service.presence import set_focus
 from gql_cluster.service.read import get_draft, get_drafts

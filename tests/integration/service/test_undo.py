@@ -21,9 +21,10 @@ from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import ConflictPolicy, InvalidChangeError, StaleVersionError
 from gql_cluster.domain.history import can_redo, can_undo
 from gql_cluster.domain.undo import KeptReason
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.log import history, later_than
 from gql_cluster.service.outcome import Outcome
 from gql_cluster.service.read import draft_changes, get_draft

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from redis.asyncio import Redis
-
 from gql_cluster.store.buckets import Buckets, Rate
+from gql_cluster.store.client import Client
 from gql_cluster.store.keys import Keys
 
 SLOW = Rate(per_second=0.001, burst=10)
 
 
-async def test_a_full_bucket_gives_what_it_holds_and_no_more(own_client: Redis) -> None:
+async def test_a_full_bucket_gives_what_it_holds_and_no_more(own_client: Client) -> None:
     """And tells when there will be one more."""
     buckets = Buckets(own_client)
     assert (await buckets.take("a", SLOW, 7)).tokens == 7
@@ -23,7 +22,7 @@ async def test_a_full_bucket_gives_what_it_holds_and_no_more(own_client: Redis) 
     assert (await buckets.take("b", SLOW, 1)).tokens == 1
 
 
-async def test_many_at_once_share_what_there_is(own_client: Redis) -> None:
+async def test_many_at_once_share_what_there_is(own_client: Client) -> None:
     """As many workers would."""
     buckets = [Buckets(own_client) for _ in range(4)]
     taken = await asyncio.gather(
@@ -32,7 +31,7 @@ async def test_many_at_once_share_what_there_is(own_client: Redis) -> None:
     assert sum(each.tokens for each in taken) == 100
 
 
-async def test_tokens_come_back_with_time(own_client: Redis) -> None:
+async def test_tokens_come_back_with_time(own_client: Client) -> None:
     """The key expires when the bucket is full again, and never holds more than it may."""
     buckets, key = Buckets(own_client), Keys().bucket("a")
     assert (await buckets.take("a", SLOW, 10)).tokens == 10
@@ -44,7 +43,7 @@ async def test_tokens_come_back_with_time(own_client: Redis) -> None:
     assert (await buckets.take("a", SLOW, 100)).tokens == 10
 
 
-async def test_a_bucket_is_one_whole_number(own_client: Redis) -> None:
+async def test_a_bucket_is_one_whole_number(own_client: Client) -> None:
     """So that no rounding adds up."""
     buckets = Buckets(own_client)
     for _ in range(3):

@@ -23,11 +23,12 @@ from gql_cluster.domain.error import (
     ValidationFailedError,
 )
 from gql_cluster.domain.spec import ROOT_KEY
+from gql_cluster.service.caller import Caller
 from gql_cluster.service.commit import commit
 from gql_cluster.service.discard import discard
 from gql_cluster.service.dry_run import draft_conflicts, draft_errors
 from gql_cluster.service.edit import edit
-from gql_cluster.service.engine import Caller, Engine
+from gql_cluster.service.engine import Engine
 from gql_cluster.service.log import later_than
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.outcome import Committed, Outcome

@@ -1,0 +1,1 @@
+"""Who may do what, over real requests, with real users of Django's."""
