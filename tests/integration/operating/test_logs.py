@@ -14,6 +14,7 @@ import pytest
 
 from config.logs import formatter, handler, logging_settings
 from gql_cluster import logs
+from gql_cluster.transport.identified import begin_operation
 from tests.e2e.workers import ROOT
 
 pytestmark = pytest.mark.once
@@ -138,3 +139,21 @@ def test_the_file_for_uvicorn_says_what_the_settings_say() -> None:
     )
     messages = [json.loads(line)["message"] for line in result.stderr.splitlines()]
     assert messages == ["Started it", "/a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "logged"), [("edit-1", "edit-1"), ('x\n{"level": "ERROR"}', "-"), ("x" * 129, "-")]
+)
+async def test_an_operation_is_called_as_its_client_called_it_if_that_is_fit_for_a_log(
+    name: str, logged: str
+) -> None:
+    """With the socket that it runs on, and whose that is."""
+    with request(connection_id="c", session_id="s"):
+
+        async def operation() -> logs.Request | None:
+            begin_operation(name)
+            return logs.current()
+
+        made = await asyncio.create_task(operation())
+        assert made == logs.Request(connection_id="c", session_id="s", operation_id=logged)
+        assert logs.current() is not made
