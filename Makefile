@@ -90,7 +90,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 
 lock: $(READY)
 	$(BIN)/$(LOCK) --upgrade --all-extras --output-file requirements.lock
-	$(BIN)/$(LOCK) --upgrade --extra service --extra postgres --constraint requirements.lock \
+	$(BIN)/$(LOCK) --upgrade --extra service --extra postgres --extra traces --constraint requirements.lock \
 		--output-file requirements-service.lock
 
 clean:

@@ -13,10 +13,11 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = [ROOT / "requirements.lock", ROOT / "requirements-service.lock"]
 PERMISSIVE = {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "PSF-2.0"}
-# The service uses psycopg as it comes, which this licence asks of nobody to do more for.
-OF_THE_SERVICE = PERMISSIVE | {"LGPL-3.0-only"}
+# The service uses psycopg and certifi as they come: these licences ask no more of anybody for that.
+OF_THE_SERVICE = PERMISSIVE | {"LGPL-3.0-only", "MPL-2.0"}
 # What packages say that do not use the expressions of SPDX yet.
 SPDX = {
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache Software License": "Apache-2.0",
     "BSD": "BSD-3-Clause",
     "BSD License": "BSD-3-Clause",
