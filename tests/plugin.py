@@ -1,9 +1,8 @@
 """Starts the servers of a test run, before pytest-django reads the settings.
 
 One private Redis, or with TEST_REDIS=cluster a Redis Cluster of three; with
-TEST_DATABASE=postgres one private PostgreSQL, and then only the
-tests that use a database run. They live in a temporary directory and end with the run, also
-by Ctrl-C and SIGTERM.
+TEST_DATABASE=postgres one private PostgreSQL, and then only the tests that use a database run.
+They live in a temporary directory and end with the run, also by Ctrl-C and SIGTERM.
 """
 
 import os

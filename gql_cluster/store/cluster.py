@@ -93,7 +93,7 @@ class Cluster(AsyncCoreCommands):
         failed: BaseException = ConnectionError("The cluster has no slots.")
         for address in dict.fromkeys(filter(None, self._slots)):
             try:
-                return bool(await self._nodes[address].ping(**kwargs))
+                return bool(await self._node(address).ping(**kwargs))
             except _UNANSWERED as exc:
                 failed = exc
         self._look_soon()
