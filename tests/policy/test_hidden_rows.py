@@ -325,3 +325,16 @@ async def test_focus_and_reset_know_nothing_of_hidden_nodes(desk: Desk) -> None:
           errors { code } } }"""
         told = await desk.ann.data(query, d=draft, key=key)
         assert told["resetNodes"]["errors"] == [{"code": "INVALID_CHANGE"}]
+
+
+async def test_reverting_leaves_what_is_hidden(desk: Desk) -> None:
+    """What others have changed of it stays, and what they have changed of all else goes."""
+    draft = await desk.ann.open(pk=desk.pk)
+    await desk.share(draft)
+    for name in ("John", "Paul"):
+        change = {"key": desk.keys[name], "set": {"name": f"Sir {name}"}}
+        await desk.chief.edit(draft, {"members": {"update": change}})
+    query = "mutation($d: ID!) { revertDraft(draft: $d, version: 0) { errors { code } } }"
+    assert (await desk.ann.data(query, d=draft))["revertDraft"]["errors"] == []
+    await desk.commit(desk.ann, draft)
+    assert await desk.members() == ["Sir John", "Paul", "George"]
