@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
@@ -46,7 +47,8 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
     stamp, found = 0, None
     if pk is not None:
         stamp = await engine.stamp(cluster, pk)
-        found = await sync_to_async(load_batches)(cluster, pk)
+        load_some = partial(load_batches, limit=engine.parts.settings.MAX_NODES)
+        found = await sync_to_async(load_some)(cluster, pk)
     if found is None:
         new = await sync_to_async(read_new)(cluster, data)
         return await open_read(engine, caller, cluster, new)
