@@ -17,7 +17,7 @@ from gql_cluster.domain.tree import Tree
 from gql_cluster.domain.whole import Whole
 from gql_cluster.orm.deserialize import read_new, read_saved, root_pk
 from gql_cluster.orm.load import load_batches
-from gql_cluster.service.edit import fingerprint
+from gql_cluster.service.edit import check_references, fingerprint
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes
 from gql_cluster.service.open import claim, create_draft, forget, open_read
@@ -62,7 +62,10 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
         tree = Seen(tree, gone)
         return apply(cluster.spec, tree, changes, version=version, tail=tail, new_key=new_key)
 
-    _check(engine, first := applied_to(Whole(every), 1, 0))
+    whole = Whole(every)
+    _check(engine, first := applied_to(whole, 1, 0))
+    if caller.sight is not None:
+        await check_references(caller, cluster, first, whole.node)
     view = await create_draft(
         engine, caller, cluster, [top], batches, pk=top.pk, tail=0, stamp=stamp
     )
