@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Container
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -11,6 +12,8 @@ from typing import TypeAlias
 from strawberry.relay import to_base64
 
 _SUFFIX = "Draft"
+# As they are made; what else a client may say has no place in a log, or in a name in Redis.
+_DRAFT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,7 @@ def parse(text: str, clusters: Container[str]) -> GlobalId | None:
     if cluster == type_name or cluster not in clusters:
         return SavedId(type=type_name, pk=local)
     draft, slash, key = local.partition("/")
-    if not draft or (slash and not key):
+    if not _DRAFT.fullmatch(draft) or (slash and not key):
         return None
     return (
         NodeId(cluster=cluster, draft=draft, key=key)

@@ -76,6 +76,18 @@ def dangling(found: Iterable[Reference], *, using: str | None = None) -> list[Re
     return missing
 
 
+def primary_keys(field: Any, values: Iterable[Json]) -> dict[Json, Any]:
+    """Return the primary keys, as the model has them, of what some values of a field name."""
+    target: Any = field.related_model
+    named: AnyField = pk_field(target) if field.many_to_many else field.target_field
+    decoded = {value: decode(named, value) for value in values}
+    if named.primary_key:
+        return decoded
+    rows = target._base_manager.filter(**{f"{named.attname}__in": decoded.values()})
+    found = dict(rows.values_list(named.attname, "pk"))
+    return {value: found[key] for value, key in decoded.items() if key in found}
+
+
 def _existing(field: Any, values: Iterable[Json], using: str | None) -> set[Json]:
     """Return those of some values that objects have in the field that is referred to."""
     target = field.related_model

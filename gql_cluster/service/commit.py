@@ -244,9 +244,16 @@ class _Commit:
 async def require_commit(engine: Engine, caller: Caller, view: View, plan: Plan) -> None:
     """Raise `ForbiddenError` or `UnauthenticatedError` unless the policy lets a plan be saved."""
     below = await view.load_below(plan.removed)
+    # Their rows are saved, too: what is above a change, and siblings that get other numbers.
+    saved = [*plan.ancestors.values()]
+    for place in plan.rearranged:
+        saved += [node for node in view.children(*place) if node.pk is not None]
     types = {
         "add": {node.type for node in plan.added.values()},
-        "change": {after.type for _, after in plan.updated.values()},
+        "change": {
+            *(after.type for _, after in plan.updated.values()),
+            *(node.type for node in saved if node.key not in plan.added),
+        },
         "delete": {node.type for node in (*plan.removed.values(), *below)},
     }
     types["add" if view.draft.is_new else "change"].add(view.cluster.spec.root)

@@ -19,7 +19,7 @@ from gql_cluster.domain.tree import path_to
 from gql_cluster.orm.references import Reference, dangling, references
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes, check_changes
-from gql_cluster.service.sight import seen
+from gql_cluster.service.sight import hidden_references, seen
 from gql_cluster.service.stage import Request, Work, stage
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def edit(  # noqa: PLR0913 - one request, said whole
             new_key=new_key,
         )
         check_bytes(settings, applied)
-        await check_references(cluster, applied, view.snapshot.node)
+        await check_references(caller, cluster, applied, view.snapshot.node)
         return Work(applied=applied)
 
     request = Request(
@@ -82,9 +82,9 @@ async def edit(  # noqa: PLR0913 - one request, said whole
 
 
 async def check_references(
-    cluster: Cluster, applied: Applied, known: Callable[[str], Node | None]
+    caller: Caller, cluster: Cluster, applied: Applied, known: Callable[[str], Node | None]
 ) -> None:
-    """Raise `InvalidChangeError` where objects outside of the cluster are not there.
+    """Raise `InvalidChangeError` where objects outside of the cluster are not there for the caller.
 
     `known` gives the nodes that the changes did not touch.
     """
@@ -100,7 +100,9 @@ async def check_references(
     ]
     if not brought:
         return
-    for missing in await sync_to_async(dangling)([reference for reference, _ in brought]):
+    found = [reference for reference, _ in brought]
+    gone = await sync_to_async(dangling)(found)
+    for missing in gone or await hidden_references(caller, found):
         node = node_of(missing.key)
         path = path_to(node_of, node) if node is not None else ()
         raise InvalidChangeError.of(

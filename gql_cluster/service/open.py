@@ -71,13 +71,16 @@ async def open_new(engine: Engine, caller: Caller, cluster: Cluster, new: NewNod
     """Open a draft of a cluster that is not saved yet, with all that is given below its root."""
     await engine.require_open(caller, cluster)
     made = _made(engine, cluster, new)
-    await check_references(cluster, made, made.nodes.get)
+    await check_references(caller, cluster, made, made.nodes.get)
     return await _keep_made(engine, caller, cluster, made)
 
 
 async def open_read(engine: Engine, caller: Caller, cluster: Cluster, new: NewNode) -> View:
     """Open a draft of a cluster that is not saved yet, of which the references are known to be."""
-    return await _keep_made(engine, caller, cluster, _made(engine, cluster, new))
+    made = _made(engine, cluster, new)
+    if caller.sight is not None:
+        await check_references(caller, cluster, made, made.nodes.get)
+    return await _keep_made(engine, caller, cluster, made)
 
 
 def _made(engine: Engine, cluster: Cluster, new: NewNode) -> Applied:

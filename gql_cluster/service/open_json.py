@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
@@ -16,7 +17,7 @@ from gql_cluster.domain.tree import Tree
 from gql_cluster.domain.whole import Whole
 from gql_cluster.orm.deserialize import read_new, read_saved, root_pk
 from gql_cluster.orm.load import load_batches
-from gql_cluster.service.edit import fingerprint
+from gql_cluster.service.edit import check_references, fingerprint
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes
 from gql_cluster.service.open import claim, create_draft, forget, open_read
@@ -46,7 +47,8 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
     stamp, found = 0, None
     if pk is not None:
         stamp = await engine.stamp(cluster, pk)
-        found = await sync_to_async(load_batches)(cluster, pk)
+        load_some = partial(load_batches, limit=engine.parts.settings.MAX_NODES)
+        found = await sync_to_async(load_some)(cluster, pk)
     if found is None:
         new = await sync_to_async(read_new)(cluster, data)
         return await open_read(engine, caller, cluster, new)
@@ -60,7 +62,10 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
         tree = Seen(tree, gone)
         return apply(cluster.spec, tree, changes, version=version, tail=tail, new_key=new_key)
 
-    _check(engine, first := applied_to(Whole(every), 1, 0))
+    whole = Whole(every)
+    _check(engine, first := applied_to(whole, 1, 0))
+    if caller.sight is not None:
+        await check_references(caller, cluster, first, whole.node)
     view = await create_draft(
         engine, caller, cluster, [top], batches, pk=top.pk, tail=0, stamp=stamp
     )

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gql_cluster.domain import revert as domain
+from gql_cluster.domain.carry import is_rebase
+from gql_cluster.domain.delta import key_of
 from gql_cluster.domain.draft import Cause
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.reference import carried, ends
 from gql_cluster.domain.tree import Want
 from gql_cluster.service.log import later_than
 from gql_cluster.service.read import ROOT, touched_nodes
-from gql_cluster.service.sight import seen
+from gql_cluster.service.sight import hidden_with_all_above, seen
 from gql_cluster.service.stage import Request, Work, stage
 
 if TYPE_CHECKING:
+    from gql_cluster.domain.draft import Entry
     from gql_cluster.service.caller import Caller
     from gql_cluster.service.engine import Engine
     from gql_cluster.service.outcome import Outcome
@@ -33,14 +37,15 @@ async def revert(  # noqa: PLR0913 - one request, said whole
 ) -> Outcome:
     """Make the draft what it was at an earlier version, as a new one.
 
-    Everybody's changes since are taken back; what a rebase brought in stays. Raises
+    Everybody's changes since are taken back, but of what the caller may not see; what a rebase
+    brought in stays. Raises
     `InvalidChangeError` for a version that is not kept, and whatever `stage` raises.
     """
 
     async def work(view: View, made: int) -> Work:
         if not 0 <= version <= view.draft.version:
             raise InvalidChangeError.of(f"The draft has no version {version} as yet.")
-        later = await later_than(engine, view, version)
+        later = await _seen(caller, view, await later_than(engine, view, version))
         want = domain.revert_needs(later)
         await view.load(want)
         await view.load_lines(want.keys | ends(view.cluster.spec, later))
@@ -58,6 +63,22 @@ async def revert(  # noqa: PLR0913 - one request, said whole
         change_id=change_id,
     )
     return await stage(engine, caller, request)
+
+
+async def _seen(caller: Caller, view: View, later: Sequence[Entry]) -> Sequence[Entry]:
+    """Return entries without what was staged of nodes that the caller may not see."""
+    if caller.sight is None:
+        return later
+    keys = {key_of(delta) for entry in later for delta in entry.deltas}
+    await view.load_lines(keys)
+    nodes = [node for key in keys if (node := view.snapshot.node(key)) is not None]
+    gone = await hidden_with_all_above(caller, view, nodes)
+    return [
+        entry
+        if is_rebase(entry)
+        else replace(entry, deltas=tuple(each for each in entry.deltas if key_of(each) not in gone))
+        for entry in later
+    ]
 
 
 async def reset(  # noqa: PLR0913 - one request, said whole

@@ -6,9 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
+
 from gql_cluster.domain.seen import Seen
 from gql_cluster.domain.tree import Want
 from gql_cluster.orm.load import decode_pk
+from gql_cluster.orm.references import primary_keys
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from gql_cluster.domain.node import Node
     from gql_cluster.domain.tree import Tree
     from gql_cluster.orm.describe import Cluster
+    from gql_cluster.orm.references import Reference
     from gql_cluster.service.caller import Caller
     from gql_cluster.service.view import View
 
@@ -44,6 +48,23 @@ async def hidden(caller: Caller, cluster: Cluster, nodes: Iterable[Node]) -> fro
         seen = await sight.visible(model, named)
         gone.update(key for pk, key in named.items() if pk not in seen)
     return frozenset(gone)
+
+
+async def hidden_references(caller: Caller, found: Iterable[Reference]) -> list[Reference]:
+    """Return the references to saved rows that the caller may not see, with a query a field."""
+    sight = caller.sight
+    if sight is None:
+        return []
+    by_field: dict[Any, list[Reference]] = defaultdict(list)
+    for reference in found:
+        if sight.hides(reference.target):
+            by_field[reference.field].append(reference)
+    gone: list[Reference] = []
+    for field, group in by_field.items():
+        pks = await sync_to_async(primary_keys)(field, [each.value for each in group])
+        visible = await sight.visible(field.related_model, pks.values())
+        gone += [each for each in group if pks.get(each.value) not in visible]
+    return gone
 
 
 async def seen(caller: Caller, view: View, want: Want) -> Tree:

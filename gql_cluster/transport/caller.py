@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # Kept in Django's session, and not its key: it outlives a login, and others may see it.
 _NAME = "gql_cluster.session"
 _LENGTH = 24
+_FOUND = "gql_cluster.found"
 
 
 async def caller_by_http(request: HttpRequest) -> Caller:
@@ -57,6 +58,9 @@ async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
     """
     authorization = token_in(parameters)
     address = (scope.get("client") or (None,))[0]
+    # The older protocol may begin again: what was found then is not what a middleware has found.
+    found = scope.setdefault(_FOUND, scope.get("user"))
+    scope["user"] = anonymous()
     if authorization:
         token = _bearer(authorization)
         session = read_token(token).session
@@ -69,10 +73,9 @@ async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
     identity: Identity | None = None
     if browser is not None and editing is not None and SESSION_KEY in browser:
         identity = ByCookie(browser.session_key, scope)
-    elif "user" in scope:  # by middleware of the project's own
-        identity = Found(lambda: scope["user"])
-    else:
-        scope["user"] = anonymous()
+    elif found is not None:  # by middleware of the project's own
+        scope["user"] = found
+        identity = Found(lambda: found)
     caller = Caller(session=editing, address=address, identity=identity)
     await caller.user()
     return caller

@@ -117,7 +117,7 @@ def _tell(scope: Scope, user: AbstractBaseUser | None) -> None:
     """Let resolvers see the user as it is now, where Strawberry-Django looks for it."""
     if user is not None:
         scope["user"] = user
-    elif "user" not in scope:
+    elif getattr(scope.get("user"), "pk", None) is not None:  # of who began the socket before
         scope["user"] = anonymous()
 
 

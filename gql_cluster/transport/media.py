@@ -14,6 +14,9 @@ from django.http.request import MediaType as Range
 
 from gql_cluster.transport.refusal import Refusal
 
+_LONGEST = 2000
+"""Browsers send some 150 characters; to read what fits into a head takes a third of a second."""
+
 
 class MediaType(Enum):
     """The media types of responses; of those that are as welcome, the first is taken."""
@@ -36,6 +39,8 @@ def negotiated(accept: str | None) -> MediaType:
     """
     if accept is None or not accept.strip():
         return MediaType.JSON
+    if len(accept) > _LONGEST:
+        raise Refusal(HTTPStatus.NOT_ACCEPTABLE, f"Accept may have {_LONGEST} characters at most.")
     ranges = [Range(each) for each in accept.split(",") if each.strip()]
     wanted = {media: _wanted(media, ranges) for media in MediaType}
     best = max(wanted, key=wanted.__getitem__)

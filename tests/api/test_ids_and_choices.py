@@ -36,7 +36,8 @@ def test_an_id_is_read_as_it_was_made(id_: GlobalId) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "Band", "Band:3", "ééé", "QmFuZA==", "QmFuZDo=", "OjM=", "!!!!", "QmFuZDoz=", "//8="]
-    + [base64.b64encode(bad).decode() for bad in (b"BandDraft:", b"BandDraft:/k", b"BandDraft:d/")],
+    + [base64.b64encode(bad).decode() for bad in (b"BandDraft:", b"BandDraft:/k", b"BandDraft:d/")]
+    + [base64.b64encode(b"BandDraft:" + bad).decode() for bad in (b"d\nERROR", b"}", b"d" * 65)],
 )
 def test_garbage_is_no_id(text: str) -> None:
     """Whatever a client sends."""

@@ -325,3 +325,68 @@ async def test_focus_and_reset_know_nothing_of_hidden_nodes(desk: Desk) -> None:
           errors { code } } }"""
         told = await desk.ann.data(query, d=draft, key=key)
         assert told["resetNodes"]["errors"] == [{"code": "INVALID_CHANGE"}]
+
+
+async def test_reverting_leaves_what_is_hidden(desk: Desk) -> None:
+    """What others have changed of it stays, and what they have changed of all else goes."""
+    draft = await desk.ann.open(pk=desk.pk)
+    await desk.share(draft)
+    for name in ("John", "Paul"):
+        change = {"key": desk.keys[name], "set": {"name": f"Sir {name}"}}
+        await desk.chief.edit(draft, {"members": {"update": change}})
+    query = "mutation($d: ID!) { revertDraft(draft: $d, version: 0) { errors { code } } }"
+    assert (await desk.ann.data(query, d=draft))["revertDraft"]["errors"] == []
+    await desk.commit(desk.ann, draft)
+    assert await desk.members() == ["Sir John", "Paul", "George"]
+
+
+@gql_cluster.type(models.Genre)
+class Genre:
+    """A genre; the one that is not told yet is seen by the chief alone."""
+
+    name: auto
+
+    @classmethod
+    def get_queryset(cls, queryset: QuerySet[Any], info: strawberry.Info) -> QuerySet[Any]:
+        """Hide it."""
+        return queryset if is_chief(info) else queryset.exclude(name="Skiffle")
+
+
+@gql_cluster.type(models.Band)
+class OfGenres:
+    """A band."""
+
+    name: auto
+    genres: list[Genre]
+
+
+of_genres = gql_cluster.Schema(clusters=[OfGenres])
+
+
+async def test_a_hidden_object_can_not_be_referred_to(desk: Desk) -> None:
+    """It is refused as one that is not there, in a change, a new cluster and JSON."""
+    hidden = await models.Genre.objects.acreate(name="Skiffle")
+    opened = """mutation($given: %s) { it: openOfGenresDraft(%s: $given) {
+      draft { id } errors { code } } }"""
+    edit = """mutation($draft: ID!, $pk: ID!) { it: editOfGenresDraft(draft: $draft,
+      changes: [{ genres: { add: [$pk] } }]) { errors { code } } }"""
+    saved = {"pk": int(desk.pk), "name": "Quarrymen"}
+    for session in ("ann", CHIEF):
+        client = Client(schema=of_genres, session=session)
+        draft = (await client.data(opened % ("ID", "pk"), given=desk.pk))["it"]["draft"]["id"]
+        told = {}
+        for pk in (str(hidden.pk), "4711"):
+            told[pk] = [await client.data(edit, draft=draft, pk=pk)]
+            for kind, given in (
+                (("OfGenresInput", "data"), {"name": "X", "genres": [pk]}),
+                (("JSON", "json"), {"name": "X", "genres": [int(pk)]}),
+                (("JSON", "json"), {**saved, "genres": [int(pk)]}),
+            ):
+                told[pk].append(await client.data(opened % kind, given=given))
+        codes = {
+            pk: [[error["code"] for error in each["it"]["errors"]] for each in answers]
+            for pk, answers in told.items()
+        }
+        assert codes["4711"] == [["INVALID_CHANGE"]] * 4
+        assert codes[str(hidden.pk)] == ([["INVALID_CHANGE"]] * 4 if session == "ann" else [[]] * 4)
+    await of_genres.engine.aclose()

@@ -11,7 +11,7 @@ from gql_cluster.models import Receipt
 from gql_cluster.service.caller import Caller
 from gql_cluster.service.policy import Policy, Subject
 from schema import schema
-from schema.bands.models import Band
+from schema.bands.models import Album, Band, Song
 from tests.policy.people import People, permit
 
 pytestmark = pytest.mark.once
@@ -39,8 +39,13 @@ NEW = {"name": "George", "instrument": "GUITAR"}
             ["change", "change"],
         ),
         ({"members": {"clear": True}}, ["band", "bandmember"], ["change", "delete"]),
+        (
+            {"members": {"add": [{**NEW, "position": 0}]}},
+            ["band", "bandmember", "bandmember"],
+            ["change", "add", "change"],
+        ),
     ],
-    ids=["set", "add", "update", "remove", "move", "clear"],
+    ids=["set", "add", "update", "remove", "move", "clear", "add before others"],
 )
 async def test_each_change_needs_the_permission_of_what_it_saves(
     people: People, change: Any, models: list[str], actions: list[str]
@@ -84,6 +89,23 @@ async def test_a_new_cluster_needs_add_and_a_child_removed_above_needs_delete(
     assert await owner.outcome(COMMIT, draft=draft) == "FORBIDDEN"
     await permit(user, "song", actions=("delete",))
     assert await owner.outcome(COMMIT, draft=draft) == "OK"
+
+
+async def test_what_is_above_a_change_needs_its_permission_as_well(people: People) -> None:
+    """It is saved with it: `save()` is called, and what that does by itself is done."""
+    owner, user = people.askers["owner"], people.users["owner"]
+    album = await Album.objects.acreate(
+        band_id=int(people.pk), title="Demo", kind="studio", released="1958-07-12"
+    )
+    song = await Song.objects.acreate(album=album, title="Blue Days", position=1)
+    await people.open("owner")
+    update = {"key": f"Song:{song.pk}", "set": {"title": "Blue Nights"}}
+    inner = {"key": f"Album:{album.pk}", "changes": [{"songs": {"update": update}}]}
+    await owner.data(EDIT, draft=people.draft, changes=[{"albums": {"edit": inner}}])
+    await permit(user, "band", "song", actions=("change",))
+    assert await owner.outcome(COMMIT, draft=people.draft) == "FORBIDDEN"
+    await permit(user, "album", actions=("change",))
+    assert await owner.outcome(COMMIT, draft=people.draft) == "OK"
 
 
 async def test_a_refused_commit_leaves_draft_and_cluster_as_they_were(people: People) -> None:

@@ -23,6 +23,7 @@ from gql_cluster.service import session
 from gql_cluster.service.caller import Caller
 from gql_cluster.service.open import open_saved
 from gql_cluster.service.watch import watch
+from gql_cluster.transport.caller import caller_by_socket
 from schema import schema
 from schema.bands import models
 from tests.api.socket_kit import Socket, socket_of
@@ -157,6 +158,23 @@ class Visitor:
         """Be anonymous, or nobody."""
         if self.is_gone:
             raise UnauthenticatedError.of("Gone.")
+
+
+@pytest.mark.parametrize("before", [None, "staff"], ids=["nobody", "middleware"])
+async def test_who_begins_a_socket_anew_is_not_who_it_was(
+    people: People, before: str | None
+) -> None:
+    """As the older protocol allows: neither the engine nor resolvers find the user of before."""
+    scope: dict[str, Any] = {} if before is None else {"user": people.users[before]}
+    tokens = {name: people.askers[name].token for name in ("superuser", "guest")}
+    for name in ("guest", None):
+        await caller_by_socket(scope, {"Authorization": f"Bearer {tokens['superuser']}"})
+        assert scope["user"].username == "superuser"
+        anew = {} if name is None else {"Authorization": f"Bearer {tokens[name]}"}
+        user = await (await caller_by_socket(scope, anew)).user()
+        expected = before if name is None else None
+        assert (user.get_username() if user else None) == expected
+        assert scope["user"].username == (expected or "")
 
 
 @pytest.mark.parametrize("people", [True], indirect=True)

@@ -63,7 +63,13 @@ def test_body_the_highest_priority_that_is_accepted_is_taken(
 
 @pytest.mark.parametrize(
     "accept",
-    ["text/plain", "application/xml;q=0.5, image/*", f"{JSON};charset=utf-16", "*/*;q=0"],
+    [
+        "text/plain",
+        "application/xml;q=0.5, image/*",
+        f"{JSON};charset=utf-16",
+        "*/*;q=0",
+        "*/*," * 10_000,
+    ],
 )
 def test_body_nothing_acceptable_is_406(http: httpx.Client, accept: str) -> None:
     """“SHOULD respond with 406 Not Acceptable”, and stop."""

@@ -80,6 +80,10 @@ async def test_a_saved_cluster_with_too_many_nodes_is_not_opened(
     assert any("LIMIT 4" in query for query in queries)
     with pytest.raises(LimitExceededError, match="4 nodes"):
         await open_copy(small, ANN, BAND, pk=pk)
+    async with counted_queries() as queries:
+        with pytest.raises(LimitExceededError, match="4 nodes"):
+            await open_json(small, ANN, BAND, {"pk": int(pk), "name": "Quartet"})
+    assert any("LIMIT 4" in query for query in queries)
     assert not redis_client.keys("*draft*")
     assert (await get_drafts(small, ANN, first=9)).views == []
     assert (await open_saved(engine, ANN, BAND, pk, resume=True)).draft.version == 0
