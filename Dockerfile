@@ -25,13 +25,18 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="gql_cluster" \
       org.opencontainers.image.licenses="BSD-3-Clause"
 # uvicorn reads UVICORN_*. Its connections stay open for longer than the proxy keeps them: else the
-# proxy would send a request on one that is just being closed.
+# proxy would send a request on one that is just being closed. Its own protocols would wait for slow
+# and for mute clients as long as these like.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings \
     UVICORN_HOST=0.0.0.0 \
     UVICORN_PORT=8000 \
+    UVICORN_HTTP=config.protocols:HttpProtocol \
+    UVICORN_WS=config.protocols:WebSocketProtocol \
+    UVICORN_WS_MAX_SIZE=2621440 \
+    UVICORN_LIMIT_CONCURRENCY=10000 \
     UVICORN_TIMEOUT_KEEP_ALIVE=75 \
     UVICORN_TIMEOUT_GRACEFUL_SHUTDOWN=10 \
     UVICORN_LOG_CONFIG=config/logging.json
