@@ -45,9 +45,11 @@ def _kind_of(context: ExecutionContext) -> str:
     document = context.graphql_document
     if document is not None and len(document.definitions) == 1:
         # As most are; the general way takes longer than all the counting of an edit.
-        name = _NAMES.get(id(getattr(document.definitions[0], "operation", None)))
+        first: Any = document.definitions[0]
+        name = _NAMES.get(id(getattr(first, "operation", None)))
         if name is not None:
-            return name
+            # Empty is but what stands in for a document that could not be read.
+            return name if first.selection_set.selections else NO_OPERATION
     try:
         return str(context.operation_type.value)
     except RuntimeError:

@@ -52,3 +52,12 @@ def test_an_address_that_is_not_this_machines_is_logged(caplog: pytest.LogCaptur
     """Clients are served all the same."""
     exporter.serve("192.0.2.1", 0)()
     assert "Metrics can't be served" in caplog.text
+
+
+def test_behind_the_last_port_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that finds the last one taken serves its clients all the same."""
+    last = 65_535
+    first = exporter.serve("127.0.0.1", last)
+    exporter.serve("127.0.0.1", last)()
+    first()
+    assert f"no port from {last} on is free" in caplog.text
