@@ -15,7 +15,8 @@ from gql_cluster import metrics
 
 NO_OPERATION = "none"
 """The type of what could not be read."""
-_STREAMED = OperationType.SUBSCRIPTION.value
+_SUBSCRIPTION = OperationType.SUBSCRIPTION
+_STREAMED = _SUBSCRIPTION.value
 _NAMES = {id(kind): kind.value for kind in Kind}
 """By identity: the hash of an enum's member, and its value, are Python code."""
 
@@ -27,17 +28,23 @@ class CountingRunner(SchemaExtensionsRunner):
     """
 
     async def get_extensions_results(self, ctx: ExecutionContext) -> dict[str, Any]:
-        """Count an operation that has ended; a subscription goes on, and is counted below."""
-        kind = _kind_of(ctx)
-        if kind != _STREAMED:
-            _count(kind, ctx.pre_execution_errors)
+        """Count an operation that has ended; a subscription goes on, and is counted below.
+
+        So is what fails on a stream, where subscriptions are allowed: for that Strawberry asks
+        twice, first before there is a code.
+        """
+        kind, errors = _kind_of(ctx), ctx.pre_execution_errors
+        if kind != _STREAMED and not (
+            errors and OperationType.SUBSCRIPTION in ctx.allowed_operations
+        ):
+            _count(kind, errors)
         return await super().get_extensions_results(ctx)
 
     def on_stream_result(self, result: StreamExecutionResult) -> StreamResultContextManager:
-        """Count a result of a subscription."""
-        kind = _kind_of(self.execution_context)
-        if kind == _STREAMED:
-            _count(kind, getattr(result, "errors", None))
+        """Count a result of a subscription, or that an operation has failed."""
+        kind, errors = _kind_of(self.execution_context), getattr(result, "errors", None)
+        if errors or kind == _STREAMED:
+            _count(kind, errors)
         return super().on_stream_result(result)
 
 
