@@ -36,7 +36,8 @@ def service(
 ) -> Iterator[Worker]:
     """A service in production, with metrics."""
     folder = tmp_path_factory.mktemp("operated")
-    with production(folder, redis_url, sample_database_url, METRICS_PORT="0") as worker:
+    variables = {"METRICS_PORT": "0", "ANONYMOUS_EDITING": "1"}
+    with production(folder, redis_url, sample_database_url, **variables) as worker:
         yield worker
 
 
