@@ -25,7 +25,8 @@ FROM ${BASE}
 LABEL org.opencontainers.image.title="gql_cluster" \
       org.opencontainers.image.licenses="BSD-3-Clause"
 # uvicorn reads UVICORN_*. Its connections stay open for longer than the proxy keeps them: else the
-# proxy would send a request on one that is just being closed.
+# proxy would send a request on one that is just being closed. Its own protocols would wait for slow
+# and for mute clients as long as these like.
 ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -5,6 +5,7 @@ names to uvicorn (UVICORN_LOG_CONFIG), say what Django's settings say. What a cl
 logged: query strings are cut off, and frames of WebSockets are not shown at any level.
 """
 
+import json
 import logging
 import re
 from typing import Any
@@ -72,6 +73,12 @@ class _Json(MsgspecFormatter):
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in log_data.items() if value != UNKNOWN}
+
+    def jsonify_log_record(self, log_data: dict[str, Any]) -> str:
+        try:
+            return super().jsonify_log_record(log_data)
+        except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 has none of
+            return json.dumps(log_data, default=str)
 
 
 class _Line(logging.Formatter):

@@ -51,7 +51,7 @@ def check_settings(app_configs: object, **kwargs: object) -> list[CheckMessage]:
         messages.append(
             Warning(
                 "There is no channel layer: events arrive late by POLL_INTERVAL.",
-                hint="Set CHANNEL_LAYERS to channels_redis.pubsub.RedisPubSubChannelLayer.",
+                hint="Set CHANNEL_LAYERS['default'] to gql_cluster.channel_layer(REDIS_URL).",
                 id="gql_cluster.W001",
             )
         )

@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from django.conf import settings
 from django.db.models import ForeignKey, Model
-from django.urls import get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver
 from graphql import specified_scalar_types
 from modelcluster.models import ClusterableModel
 from strawberry.types.base import get_object_definition
@@ -38,10 +38,22 @@ def served_columns() -> set[AnyField]:
 
 
 def served_clusters() -> dict[str, Cluster]:
-    """Return the clusters that this project serves, by name; its URLs make the schemas."""
-    if getattr(settings, "ROOT_URLCONF", None):
-        get_resolver().url_patterns  # noqa: B018 - it imports them
-    return {name: each for registry in _MADE for name, each in registry.clusters.items()}
+    """Return the clusters that this project serves, by name: those of the schemas in its URLs.
+
+    Where none is there, those of all schemas that importing the URLs has made.
+    """
+    views = _views(get_resolver().url_patterns) if getattr(settings, "ROOT_URLCONF", None) else ()
+    schemas = [getattr(view, "view_initkwargs", {}).get("schema") for view in views]
+    registries = [each.registry for each in schemas if hasattr(each, "registry")]
+    return {n: each for made in registries or _MADE for n, each in made.clusters.items()}
+
+
+def _views(patterns: Iterable[URLPattern | URLResolver]) -> Iterator[Any]:
+    for each in patterns:
+        if isinstance(each, URLResolver):
+            yield from _views(each.url_patterns)
+        else:
+            yield each.callback
 
 
 class Registry:

@@ -102,6 +102,7 @@ async def stage(engine: Engine, caller: Caller, request: Request) -> Outcome:
             if outcome is not None:
                 metrics.edits["OK"] += 1
                 return outcome
+    metrics.edits[StoreUnavailableError.code.value] += 1
     raise StoreUnavailableError.of(
         "The draft is being committed, or changed too fast by others; retry."
     )

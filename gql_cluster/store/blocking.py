@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, assert_never
 from redis import Connection, ConnectionPool, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -16,6 +16,9 @@ from gql_cluster.domain.error import StoreUnavailableError
 from gql_cluster.store.urls import Place, Topology, parse
 
 SyncClient: TypeAlias = Redis | RedisCluster
+
+AWAY = (RedisError, RedisClusterException)
+"""What such a client raises: where no node of a cluster answers, it is none of the others."""
 
 
 @cache
@@ -53,7 +56,7 @@ def make_sync_client(url: str, *, timeout: float, connect_timeout: float) -> Syn
             nodes = [ClusterNode(host, port) for host, port in place.hosts]  # type: ignore[no-untyped-call]
             try:
                 return RedisCluster(startup_nodes=nodes, ssl=place.is_secure, **options)
-            except RedisError as exc:
+            except AWAY as exc:
                 raise StoreUnavailableError.of("The draft store does not answer.") from exc
         case _:
             assert_never(place.topology)

@@ -10,10 +10,8 @@ from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 
-from redis.exceptions import RedisError
-
 from gql_cluster.domain.error import StoreUnavailableError
-from gql_cluster.store.blocking import SyncClient
+from gql_cluster.store.blocking import AWAY, SyncClient
 from gql_cluster.store.client import Client, guarded
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.scripts import Scripts
@@ -57,7 +55,7 @@ def count_saves(client: SyncClient, keys: Keys, roots: Sequence[str]) -> list[st
             # By this name: redis-py's pipelines for a cluster have no `eval()`.
             pipe.execute_command("EVAL", _script(), 1, keys.stamp(root))
         counts = pipe.execute()
-    except RedisError as exc:
+    except AWAY as exc:
         raise StoreUnavailableError.of("The draft store does not answer.") from exc
     return [root for root, count in zip(roots, counts, strict=True) if count]
 

@@ -22,6 +22,7 @@ from gql_cluster.transport.refusal import LIMIT_EXCEEDED, Refusal
 
 _NO_LIMIT: Final = 1 << 62
 _LINGER: Final = 1.0  # seconds
+_MORE: Final = 4  # times what a body may have
 
 
 class Body:
@@ -52,11 +53,11 @@ class Body:
         return self._file
 
     async def linger(self, receive: Any) -> None:
-        """Let a client that still sends see what it was told, for a second and as much again.
+        """Let a client that still sends see what it was told, for a second and some limits more.
 
         Closed at once, its connection would be reset, and the answer lost with it.
         """
-        left, has_more = self._max_bytes, True
+        left, has_more = _MORE * self._max_bytes, True
         with suppress(TimeoutError):
             async with asyncio.timeout(_LINGER):
                 while has_more and left > 0:

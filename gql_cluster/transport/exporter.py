@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 _PREFIX = "gql_cluster_"
 _PORTS = 64
+_PORT_LIMIT = 65_536
 
 
 class Collector:
@@ -93,7 +94,7 @@ def serve(host: str, port: int) -> Callable[[], None]:
     registry.register(Collector())
     for each in (ProcessCollector, PlatformCollector, GCCollector):
         each(registry=registry)
-    for number in range(port, port + _PORTS):
+    for number in range(port, min(port + _PORTS, _PORT_LIMIT)):
         try:
             server, thread = start_http_server(number, host, registry)
         except OSError as exc:

@@ -106,6 +106,7 @@ async def browser(client: Client) -> None:
     response = await client.http.get(client.worker.graphql, headers={"Accept": "text/html"})
     assert response.is_success
     assert client.http.cookies
+    client.http.headers["Sec-Fetch-Site"] = "same-origin"  # as it says of what the page asks for
 
 
 async def readiness(client: Client) -> tuple[int, Any]:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,10 +20,14 @@ import pytest
 import yaml
 from django.core.management.utils import get_random_secret_key
 
+from config.protocols import HEAD_BYTES
+from config.run import MAX_CONNECTIONS
+from gql_cluster import conf
 from tests.e2e.image import Image, read_image
 from tests.e2e.proxy import CADDYFILE, free_port
 from tests.e2e.workers import ROOT, STOP_SECONDS, Worker, until
 from tests.plugin import POSTGRES
+from tests.served import PROTOCOLS
 
 HOST = "drafts.example.org"
 
@@ -138,6 +143,9 @@ def test_the_image_serves_and_ends_when_it_is_told(container: Container) -> None
             assert client.get("/readyz").json() == {"store": "ok", "database": "ok"}
             answer = client.post("/graphql", json={"query": "{ __typename }"})
             assert answer.json() == {"data": {"__typename": "Query"}}
+        with socket.create_connection(("127.0.0.1", container.port), timeout=20) as endless:
+            endless.sendall(b"GET / HTTP/1.1\r\nX-A: " + b"a" * 2 * HEAD_BYTES)
+            assert endless.recv(100).startswith(b"HTTP/1.1 431 ")
         container.run(container.image.health_command)
         worker.process.send_signal(signal.Signals[container.image.stop_signal])
         # uvicorn sends itself the signal at last. Process 1 ignores that, and ends with 0.
@@ -203,6 +211,10 @@ def test_the_parts_of_a_deployment_fit_each_other(compose: dict[str, Any], image
         trusted = worker["environment"]["FORWARDED_ALLOW_IPS"].split(",")
         assert ip_network(subnet["subnet"]) in map(ip_network, trusted)
     assert services["migrate"]["image"] == workers["worker-1"]["image"]
+    # What `make run` has.
+    assert image.variables.items() >= PROTOCOLS.items()
+    assert int(image.variables["UVICORN_LIMIT_CONCURRENCY"]) == MAX_CONNECTIONS
+    assert int(image.variables["UVICORN_WS_MAX_SIZE"]) == conf.Settings().MAX_MESSAGE_BYTES
     redis = " ".join(services["redis"]["command"])
     assert "--appendonly yes" in redis
     assert "--maxmemory-policy noeviction" in redis

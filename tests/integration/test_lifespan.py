@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from redis import Redis
 
 from gql_cluster.transport.lifespan import lifespan_application
@@ -36,3 +37,13 @@ async def test_the_engine_has_no_connection_left_when_the_server_ends(redis_clie
         while not connections(redis_client) <= before:  # noqa: ASYNC110 - until Redis has noticed
             await asyncio.sleep(0.01)
     await life
+
+
+async def test_a_worker_that_cannot_begin_says_so(settings: LazySettings) -> None:
+    """A server takes an exception for a word that the project has no such application."""
+    settings.GQL_CLUSTER = {**settings.GQL_CLUSTER, "METRICS_PORT": "many"}
+    told: asyncio.Queue[Any] = asyncio.Queue()
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    told.put_nowait({"type": "lifespan.startup"})
+    await lifespan_application(schema)({"type": "lifespan"}, told.get, heard.put)
+    assert heard.get_nowait()["type"] == "lifespan.startup.failed"

@@ -53,6 +53,14 @@ def test_json_has_the_ids_that_are_known(monkeypatch: pytest.MonkeyPatch) -> Non
     assert line == {**expected, "request_id": "r", "session_id": "s"}
 
 
+def test_json_of_half_a_character(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which JSON can hold, and UTF-8 can't: the record is not lost."""
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    line = written(record("Who sends %s?", "\ud800"))
+    assert json.loads(line)["message"] == "Who sends \ud800?"
+    assert line.isascii()
+
+
 def test_a_line_has_them_behind_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """For people."""
     monkeypatch.setenv("LOG_FORMAT", "line")

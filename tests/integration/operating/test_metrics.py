@@ -12,6 +12,7 @@ from prometheus_client.exposition import generate_latest
 
 from gql_cluster import metrics
 from gql_cluster.transport import exporter
+from schema import schema
 
 pytestmark = pytest.mark.once
 
@@ -34,6 +35,30 @@ def test_a_project_can_serve_the_numbers_with_its_own() -> None:
     assert "# TYPE gql_cluster_store_seconds histogram" in text
 
 
+@pytest.mark.parametrize(
+    ("query", "kind", "code"),
+    [
+        ("{ __typename }", "query", "OK"),
+        ("{ nothing }", "query", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ node(id: 1.5) { id } }", "query", "GRAPHQL_VALIDATION_FAILED"),
+        ('{ draft(id: "QmFuZERyYWZ0OjE=") { id } }', "query", "UNAUTHENTICATED"),
+        ("mutation {", "none", "GRAPHQL_PARSE_FAILED"),
+        ("subscription {", "none", "GRAPHQL_PARSE_FAILED"),
+    ],
+)
+@pytest.mark.parametrize("is_streamed", [False, True], ids=["one result", "streamed"])
+async def test_an_operation_is_counted_once(
+    query: str, kind: str, code: str, *, is_streamed: bool
+) -> None:
+    """On every transport, by its type, if it can be read, and by what came of it."""
+    before = metrics.requests.copy()
+    if is_streamed:
+        assert [each async for each in await schema.stream(query, context_value={})]
+    else:
+        await schema.execute(query, context_value={})
+    assert metrics.requests - before == {(kind, code): 1}
+
+
 def test_each_worker_of_a_machine_takes_a_port_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
     """The next that is free; one that is given back is taken again."""
     caplog.set_level(logging.INFO)
@@ -52,3 +77,12 @@ def test_an_address_that_is_not_this_machines_is_logged(caplog: pytest.LogCaptur
     """Clients are served all the same."""
     exporter.serve("192.0.2.1", 0)()
     assert "Metrics can't be served" in caplog.text
+
+
+def test_behind_the_last_port_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that finds the last one taken serves its clients all the same."""
+    last = 65_535
+    first = exporter.serve("127.0.0.1", last)
+    exporter.serve("127.0.0.1", last)()
+    first()
+    assert f"no port from {last} on is free" in caplog.text

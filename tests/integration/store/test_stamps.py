@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ import pytest
 from redis import Redis as SyncRedis
 
 from gql_cluster.domain.error import StoreUnavailableError
+from gql_cluster.store.blocking import make_sync_client
 from gql_cluster.store.client import Client
 from gql_cluster.store.keys import Keys
 from gql_cluster.store.stamps import Stamps, count_saves
@@ -94,3 +96,21 @@ async def test_a_count_is_not_guessed_where_redis_is_away(
             await stamps.get(ROOTS[0])
         with pytest.raises(StoreUnavailableError):
             await saved(client, keys, ROOTS[:1])
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:{port}",
+        "redis+sentinel://127.0.0.1:{port}/drafts",
+        "redis+cluster://127.0.0.1:{port},localhost:{port}",
+    ],
+)
+def test_a_save_is_told_in_one_way_that_nobody_answers(url: str, keys: Keys) -> None:
+    """Whatever the library raises then: what has been saved does not fail by it."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        place = url.format(port=mute.getsockname()[1])
+        with pytest.raises(StoreUnavailableError):
+            count_saves(make_sync_client(place, timeout=20, connect_timeout=20), keys, ROOTS)

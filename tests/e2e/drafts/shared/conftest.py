@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -57,7 +56,7 @@ def workers(
     with ExitStack() as stack:
         started = []
         for log in (directory / "first.log", directory / "second.log"):
-            process = start_worker(log, os.environ | environ)
+            process = start_worker(log, environ)
             stack.callback(Worker(url="", process=process, log=log).stop)
             started.append((process, log))
         yield [wait_for_worker(process, log) for process, log in started]
