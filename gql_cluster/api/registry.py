@@ -43,7 +43,7 @@ def served_clusters() -> dict[str, Cluster]:
     Where none is there, those of all schemas that importing the URLs has made.
     """
     views = _views(get_resolver().url_patterns) if getattr(settings, "ROOT_URLCONF", None) else ()
-    schemas = [getattr(view, "view_initkwargs", {}).get("schema") for view in views]
+    schemas: list[Any] = [getattr(each, "view_initkwargs", {}).get("schema") for each in views]
     registries = [each.registry for each in schemas if hasattr(each, "registry")]
     return {n: each for made in registries or _MADE for n, each in made.clusters.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import assert_never
 
 from gql_cluster.domain.change import (
@@ -27,12 +28,14 @@ from gql_cluster.domain.change import (
     UpdateNode,
 )
 from gql_cluster.domain.delta import Added, Moved, Removed
-from gql_cluster.domain.editor import Applied, NodeEditor
+from gql_cluster.domain.editor import Applied, Kept, NodeEditor
 from gql_cluster.domain.error import InvalidChangeError
 from gql_cluster.domain.node import Json, Node
 from gql_cluster.domain.rank import rank_between, tail_rank
 from gql_cluster.domain.spec import ROOT_KEY, ClusterSpec, NodeSpec, RelationSpec
 from gql_cluster.domain.tree import Tree
+
+_NOTHING: Kept = MappingProxyType({})
 
 
 def apply(  # noqa: PLR0913 - one change set, said whole
@@ -43,13 +46,16 @@ def apply(  # noqa: PLR0913 - one change set, said whole
     version: int,
     tail: int,
     new_key: Callable[[], str],
+    kept: Kept = _NOTHING,
 ) -> Applied:
     """Return what the changes do to the tree, which itself stays as it is.
 
-    `version` is the one that the change set becomes; `new_key` names nodes that the client
-    left unnamed. Raises `InvalidChangeError` with the index of the first change that can't be.
+    `version` is the one that the change set becomes; `new_key` names nodes that the client left
+    unnamed; `kept` are members of sets that stay in them. Raises `InvalidChangeError` with the
+    index of the first change that can't be.
     """
     editor = _Editor(cluster, tree, version, tail, new_key)
+    editor.kept = kept
     for index, change in enumerate(changes):
         editor.change = index
         try:

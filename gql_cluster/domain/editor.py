@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from gql_cluster.domain.delta import Delta, Related, Updated, advance
 from gql_cluster.domain.error import InvalidChangeError
@@ -15,6 +16,10 @@ from gql_cluster.domain.tree import Overlay, Tree, is_alive, path_to
 
 # Keys that the engine makes hold a colon, so a client's key never meets one of them.
 _CLIENT_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.~-]{0,63}")
+
+
+Kept: TypeAlias = Mapping[tuple[str, str], Collection[Json]]
+"""Members of sets, by node and name, that no change takes out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,7 @@ class NodeEditor:
         self._cluster = cluster
         self._version = version
         self._new_key = new_key
+        self.kept: Kept = {}
 
     def applied(self) -> Applied:
         """Return what has been done; raises where a reference leads to no node that it may.
@@ -247,7 +253,11 @@ class NodeEditor:
         through: Through,
         path: tuple[str, ...],
     ) -> None:
-        """Let a set hold just some members; `through` is what is given of the new ones' rows."""
+        """Let a set hold just some members; `through` is what is given of the new ones' rows.
+
+        Members that are `kept` stay whatever is said: they are not named because they are not seen.
+        """
+        will = [*self.kept.get((node.key, members.name), ()), *will]
         was, now = (members.distinct(each) for each in (node.sets.get(members.name, ()), will))
         added = tuple(member for each, member in now.items() if each not in was)
         removed = tuple(member for each, member in was.items() if each not in now)

@@ -56,13 +56,15 @@ async def edit(  # noqa: PLR0913 - one request, said whole
     async def work(view: View, version: int) -> Work:
         if named:
             await view.load_lines(named)
+        tree, kept = await seen(caller, view, want)
         applied = apply(
             cluster.spec,
-            await seen(caller, view, want),
+            tree,
             changes,
             version=version,
             tail=view.draft.tail,
             new_key=new_key,
+            kept=kept,
         )
         check_bytes(settings, applied)
         await check_references(caller, cluster, applied, view.snapshot.node)

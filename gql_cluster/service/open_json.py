@@ -21,7 +21,7 @@ from gql_cluster.service.edit import check_references, fingerprint
 from gql_cluster.service.engine import new_key
 from gql_cluster.service.limits import check_bytes
 from gql_cluster.service.open import claim, create_draft, forget, open_read
-from gql_cluster.service.sight import hidden
+from gql_cluster.service.sight import hidden, hidden_members
 from gql_cluster.service.stage import Request, Work, stage
 
 if TYPE_CHECKING:
@@ -58,9 +58,18 @@ async def open_json(engine: Engine, caller: Caller, cluster: Cluster, data: obje
     nodes = [node for node in every if node.key not in gone]
     changes = await sync_to_async(read_saved)(cluster, data, nodes)
 
+    kept = await hidden_members(caller, cluster, nodes)
+
     def applied_to(tree: Tree, version: int, tail: int) -> Applied:
-        tree = Seen(tree, gone)
-        return apply(cluster.spec, tree, changes, version=version, tail=tail, new_key=new_key)
+        return apply(
+            cluster.spec,
+            Seen(tree, gone),
+            changes,
+            version=version,
+            tail=tail,
+            new_key=new_key,
+            kept=kept,
+        )
 
     whole = Whole(every)
     _check(engine, first := applied_to(whole, 1, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
@@ -54,7 +55,8 @@ async def on_saved(engine: Engine, view: View, policy: ConflictPolicy, version: 
     touched = await touched_nodes(engine, view)
     nodes = await _all_nodes(view, touched)
     stamp = await engine.stamp(view.cluster, view.draft.pk)
-    saved = await sync_to_async(load)(view.cluster, view.draft.pk) or ()
+    load_some = sync_to_async(partial(load, limit=engine.parts.settings.MAX_NODES))
+    saved = await load_some(view.cluster, view.draft.pk) or ()
     await _add_returned(view, nodes, saved)
     old: BaseNodes = {
         view.cluster.spec.identity(base): base

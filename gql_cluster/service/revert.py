@@ -103,9 +103,10 @@ async def reset(  # noqa: PLR0913 - one request, said whole
         want = domain.reset_needs(base, keys)
         await view.load(want)
         await view.load_lines(want.keys)
+        tree, _ = await seen(caller, view, Want(keys=frozenset(keys)))
         applied = domain.reset(
             view.cluster.spec,
-            await seen(caller, view, Want(keys=frozenset(keys))),
+            tree,
             base,
             keys,
             fields,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -16,7 +16,8 @@ from gql_cluster.orm.references import primary_keys
 if TYPE_CHECKING:
     from django.db.models import Model
 
-    from gql_cluster.domain.node import Node
+    from gql_cluster.domain.editor import Kept
+    from gql_cluster.domain.node import Json, Node
     from gql_cluster.domain.tree import Tree
     from gql_cluster.orm.describe import Cluster
     from gql_cluster.orm.references import Reference
@@ -67,20 +68,44 @@ async def hidden_references(caller: Caller, found: Iterable[Reference]) -> list[
     return gone
 
 
-async def seen(caller: Caller, view: View, want: Want) -> Tree:
+async def hidden_members(caller: Caller, cluster: Cluster, nodes: Iterable[Node]) -> Kept:
+    """Return the members of the nodes' sets whose rows the caller may not see."""
+    sight = caller.sight
+    if sight is None:
+        return {}
+    held: dict[Any, dict[tuple[str, str], Mapping[Any, Json]]] = defaultdict(dict)
+    for node in nodes:
+        for name, members in cluster.spec.nodes[node.type].sets.items():
+            pks = node.sets.get(name)
+            if not pks or members.target is None:
+                continue
+            target: Any = cluster.models[node.type]._meta.get_field(name).related_model
+            if sight.hides(target):
+                held[target][node.key, name] = {decode_pk(target, pk): pk for pk in pks}
+    gone: dict[tuple[str, str], tuple[Json, ...]] = {}
+    for target, sets in held.items():
+        visible = await sight.visible(target, {pk for pks in sets.values() for pk in pks})
+        for place, stored_by in sets.items():
+            gone[place] = tuple(each for pk, each in stored_by.items() if pk not in visible)
+    return gone
+
+
+async def seen(caller: Caller, view: View, want: Want) -> tuple[Tree, Kept]:
     """Return the draft as changes that want some parts find it: without what is hidden.
 
-    Of relations whose ranks are wanted, the children are loaded, too.
+    With it, the members of sets that are hidden. Of relations whose ranks are wanted, the children
+    are loaded, too.
     """
     tree = view.snapshot
     if caller.sight is None:
-        return tree
+        return tree, {}
     places = want.families | want.relations
     await view.load(Want(keys=want.keys, families=places))
     keys = {key for place in places for _, key in tree.siblings(*place)} | want.keys
     nodes = [node for key in keys if (node := tree.node(key)) is not None]
     gone = await hidden(caller, view.cluster, nodes)
-    return Seen(tree, gone) if gone else tree
+    kept = await hidden_members(caller, view.cluster, nodes)
+    return Seen(tree, gone) if gone else tree, kept
 
 
 async def hidden_with_all_above(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -14,7 +15,7 @@ from gql_cluster import logs
 from gql_cluster.domain.error import DatabaseUnavailableError, UnauthenticatedError
 from gql_cluster.service.caller import Caller, Identity
 from gql_cluster.service.session import read_token
-from gql_cluster.transport.identity import ByCookie, ByToken, Found, anonymous
+from gql_cluster.transport.identity import ByCookie, ByToken, Found, Visitor, anonymous
 
 if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
@@ -44,6 +45,7 @@ async def caller_by_http(request: HttpRequest) -> Caller:
         logs.note(session=named.session)
         user: Any = None if named.user is None else await caller.user()
         request.user = anonymous() if user is None else user
+        request.auser = partial(_at_once, request.user)
         return caller
     identity = Found(lambda: request.user) if hasattr(request, "user") else None
     session = getattr(request, "session", None)
@@ -76,9 +78,15 @@ async def caller_by_socket(scope: Scope, parameters: object) -> Caller:
     elif found is not None:  # by middleware of the project's own
         scope["user"] = found
         identity = Found(lambda: found)
+    elif browser is not None and editing is not None:
+        identity = Visitor(browser.session_key, scope)
     caller = Caller(session=editing, address=address, identity=identity)
     await caller.user()
     return caller
+
+
+async def _at_once(user: Any) -> Any:
+    return user
 
 
 async def _session_in(session: SessionBase | None) -> str | None:

@@ -83,6 +83,25 @@ class ByCookie(_Kept):
         return user
 
 
+class Visitor(_Kept):
+    """Who has opened a socket with the cookie of a session that nobody was logged in by.
+
+    A login takes the key away, so that a socket which somebody else has opened with it hears of
+    nothing that is done behind that.
+    """
+
+    def __init__(self, key: str, scope: Scope) -> None:
+        """Take the session's key; it is looked at each `USER_RECHECK` seconds."""
+        super().__init__(f"visitor {key}", scope)
+        self._key = key
+        self._ttl = conf.load().USER_RECHECK
+
+    async def _look_up(self) -> None:
+        sessions = import_module(settings.SESSION_ENGINE).SessionStore
+        if not await _asked(lambda: sessions().exists(self._key)):
+            raise UnauthenticatedError.of("The session has ended.")
+
+
 class Found:
     """Who a project's middleware has found, as Django's own does."""
 
@@ -130,9 +149,14 @@ def _user_of_session(key: str) -> AbstractBaseUser | None:
 
 
 async def _found(find: Callable[[], Any]) -> AbstractBaseUser | None:
-    def work() -> AbstractBaseUser | None:
+    user: AbstractBaseUser | None = await _asked(lambda: _real(find()))
+    return user
+
+
+async def _asked(find: Callable[[], Any]) -> Any:
+    def work() -> Any:
         try:
-            return _real(find())
+            return find()
         finally:
             close_old_connections()
 

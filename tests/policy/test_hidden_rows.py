@@ -390,3 +390,45 @@ async def test_a_hidden_object_can_not_be_referred_to(desk: Desk) -> None:
         assert codes["4711"] == [["INVALID_CHANGE"]] * 4
         assert codes[str(hidden.pk)] == ([["INVALID_CHANGE"]] * 4 if session == "ann" else [[]] * 4)
     await of_genres.engine.aclose()
+
+
+@pytest.mark.usefixtures("transactional_db")
+@pytest.mark.parametrize("verb", ["clear", "replace", "remove", "json"])
+async def test_members_that_are_hidden_stay_in_a_set(verb: str) -> None:
+    """Whatever is said of the others; who sees them takes them out."""
+    hidden = await models.Genre.objects.acreate(name="Skiffle")
+    others = [await models.Genre.objects.acreate(name=name) for name in ("Beat", "Pop")]
+
+    def save() -> models.Band:
+        band = models.Band(name="Quarrymen")
+        band.genres = [hidden, *others]
+        band.save()
+        return band
+
+    band = await sync_to_async(save)()
+    change: Any = {
+        "clear": {"clear": True},
+        "replace": {"replace": [str(others[0].pk)]},
+        "remove": {"remove": [str(hidden.pk), str(others[1].pk)]},
+    }.get(verb)
+    opened = """mutation($pk: ID, $json: JSON) { it: openOfGenresDraft(pk: $pk, json: $json) {
+      draft { id } errors { code } } }"""
+    edit = """mutation($draft: ID!, $change: GenresChange!) { it: editOfGenresDraft(
+      draft: $draft, changes: [{ genres: $change }]) { errors { code } } }"""
+    commit = "mutation($draft: ID!) { it: commitOfGenresDraft(draft: $draft) { errors { code } } }"
+    for session, kept in (("ann", {"Skiffle"}), (CHIEF, set[str]())):
+        client = Client(schema=of_genres, session=session)
+        given: Any = {"pk": str(band.pk)}
+        if verb == "json":
+            given = {"json": {"pk": band.pk, "name": "Quarrymen", "genres": []}}
+        told = (await client.data(opened, **given))["it"]
+        assert told["errors"] == []
+        if change is not None:
+            edited = await client.data(edit, draft=told["draft"]["id"], change=change)
+            assert edited["it"]["errors"] == []
+        assert (await client.data(commit, draft=told["draft"]["id"]))["it"]["errors"] == []
+        left = {
+            name async for name in band.genres.through.objects.values_list("genre__name", flat=True)
+        }
+        assert left & {"Skiffle"} == kept
+    await of_genres.engine.aclose()

@@ -149,6 +149,25 @@ async def test_a_logout_ends_what_the_browser_watches(people: People) -> None:
         await schema.engine.aclose()
 
 
+@pytest.mark.parametrize("people", [True], indirect=True)
+@pytest.mark.usefixtures("people")
+async def test_a_planted_cookie_hears_of_nothing_behind_a_login() -> None:
+    """Who has opened a socket with the cookie before somebody logged in by it is let out."""
+    await schema.engine.aclose()
+    told = {**django_settings.GQL_CLUSTER, "USER_RECHECK": 0.0}
+    with override_settings(GQL_CLUSTER=told):
+        store = import_module(django_settings.SESSION_ENGINE).SessionStore()
+        await sync_to_async(store.create)()
+        cookie = f"{django_settings.SESSION_COOKIE_NAME}={store.session_key}"
+        async with socket_of(schema, None, {**HOST, "cookie": cookie}) as socket:
+            answer = await asked(socket, "{ bands { name } }")
+            assert answer["type"] == "next"
+            await sync_to_async(store.cycle_key)()  # as a login does
+            answer = await asked(socket, "{ bands { name } }")
+            assert answer["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        await schema.engine.aclose()
+
+
 class Visitor:
     """Somebody who may go."""
 
