@@ -32,7 +32,7 @@ TRUSTED = "https://app.example,https://*.partner.example"
 PROTOCOLS = {
     "UVICORN_HTTP": "config.protocols:HttpProtocol",
     "UVICORN_WS": "config.protocols:WebSocketProtocol",
-    "UVICORN_WS_MAX_SIZE": "4194304",
+    "UVICORN_WS_MAX_SIZE": "2621440",
 }
 
 

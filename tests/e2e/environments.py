@@ -43,7 +43,8 @@ def _link(installed: Distribution, packages: Path) -> None:
     here = Path(sysconfig.get_path("purelib"))
     names = {file.parts[0] for file in installed.files or () if file.parts[0] != ".."}
     for name in names - {"__pycache__"}:
-        (packages / name).symlink_to(here / name)
+        if not (packages / name).is_symlink():  # a namespace that several packages share
+            (packages / name).symlink_to(here / name)
 
 
 def _write_command(folder: Path, name: str, module: str, function: str) -> None:
