@@ -7,6 +7,7 @@ from config.settings import GQL_CLUSTER, INSTALLED_APPS
 GQL_CLUSTER = {
     **GQL_CLUSTER,
     "ANONYMOUS_EDITING": True,
+    "MAX_DRAFTS": 1000,  # races take many rounds
     "STORE_TIMEOUT": 10.0,
     "STORE_CONNECT_TIMEOUT": 10.0,
     # pytest-django turns DEBUG off, and with it what developers have of the schema.
