@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from gql_cluster.models import Receipt
 from gql_cluster.service.caller import Caller
 from gql_cluster.service.policy import Policy, Subject
 from schema import schema
-from schema.bands.models import Album, Band, Song
+from schema.bands.models import Album, Band, Genre, Song
 from tests.policy.people import People, permit
 
 pytestmark = pytest.mark.once
@@ -44,17 +45,43 @@ NEW = {"name": "George", "instrument": "GUITAR"}
             ["band", "bandmember", "bandmember"],
             ["change", "add", "change"],
         ),
+        (
+            {"members": {"replace": [{"key": "BandMember:%s", "name": "Ivan"}]}},
+            ["band", "bandmember", "bandmember"],
+            ["change", "change", "delete"],
+        ),
+        (
+            {"albums": {"edit": {"key": "Album:%a", "changes": [{"songs": {"clear": True}}]}}},
+            ["band", "album", "song"],
+            ["change", "change", "delete"],
+        ),
+        ({"genres": {"add": ["%g"]}}, ["band"], ["change"]),
     ],
-    ids=["set", "add", "update", "remove", "move", "clear", "add before others"],
+    ids=[
+        "set",
+        "add",
+        "update",
+        "remove",
+        "move",
+        "clear",
+        "add before others",
+        "replace",
+        "edit",
+        "members of a set",
+    ],
 )
 async def test_each_change_needs_the_permission_of_what_it_saves(
     people: People, change: Any, models: list[str], actions: list[str]
 ) -> None:
     """All of them but one are not enough, whichever it is."""
+    album = await Album.objects.acreate(band_id=people.pk, title="Demo", released="1958-07-12")
+    await Song.objects.acreate(album=album, title="Blue Days", position=1)
+    genre = await Genre.objects.acreate(name="Skiffle")
     await people.open("owner")
     owner = people.askers["owner"]
     first = await _first_member(people)
-    await owner.data(EDIT, draft=people.draft, changes=[_named(change, first)])
+    named = {"%s": str(first), "%a": str(album.pk), "%g": str(genre.pk)}
+    await owner.data(EDIT, draft=people.draft, changes=[_named(change, named)])
     needed = list(zip(models, actions, strict=True))
     for model, action in needed:
         assert await owner.outcome(COMMIT, draft=people.draft) == "FORBIDDEN"
@@ -165,10 +192,13 @@ async def _first_member(people: People) -> int:
     return pk
 
 
-def _named(change: Any, pk: int) -> Any:
-    """Return a change with the key of a member in it."""
+def _named(change: Any, keys: Mapping[str, str]) -> Any:
+    """Return a change with primary keys in it."""
     if isinstance(change, dict):
-        return {name: _named(value, pk) for name, value in change.items()}
+        return {name: _named(value, keys) for name, value in change.items()}
     if isinstance(change, list):
-        return [_named(value, pk) for value in change]
-    return change.replace("%s", str(pk)) if isinstance(change, str) else change
+        return [_named(value, keys) for value in change]
+    if isinstance(change, str):
+        for name, pk in keys.items():
+            change = change.replace(name, pk)
+    return change
