@@ -12,6 +12,8 @@ from tests.e2e import operations
 from tests.e2e.client import Client
 from tests.e2e.samples import in_album, member, move, named, wings
 
+pytestmark = pytest.mark.once
+
 
 async def untouched(client: Client, draft: str) -> bool:
     """Tell whether nothing was ever staged in a draft that was opened of `wings()`."""

@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.client import Client
 from tests.e2e.samples import member, named, wings
 
+pytestmark = pytest.mark.once
+
 SHARE = """
 mutation Share($draft: ID!) {
   payload: shareDraft(draft: $draft) { token expiresAt draft { id version } errors { code } }

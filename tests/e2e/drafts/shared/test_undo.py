@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.e2e.client import Client
 from tests.e2e.samples import member, named, wings
+
+pytestmark = pytest.mark.once
 
 PAYLOAD = """
   draft { version canUndo canRedo isDirty ... on BandDraft { cluster { name origin } } }
