@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.e2e.workers import Worker, manage, start_worker, wait_for_worker
+from tests.topologies import apart
 
 SECRET_KEY = secrets.token_urlsafe(48)
 HOST = "drafts.example"
@@ -29,7 +30,7 @@ def environ(database_url: str, redis_url: str, **more: str) -> dict[str, str]:
         "ALLOWED_HOSTS": HOST,
         "DATABASE_URL": database_url,
         "ALLOW_SQLITE": "1",
-        "REDIS_URL": urlsplit(redis_url)._replace(path="/2").geturl(),
+        "REDIS_URL": apart(redis_url, 2),
         **more,
     }
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from redis import Redis
 
 from tests.e2e.workers import Worker, manage, start_worker, wait_for_worker
+from tests.topologies import apart, connect
 
 DEADLINE = 20.0
 PATIENCE = 2.0
@@ -50,12 +50,12 @@ def server(
     directory = tmp_path_factory.mktemp("served")
     environ = {
         "DATABASE_URL": f"sqlite:///{directory / 'db.sqlite3'}",
-        "REDIS_URL": redis_url.rpartition("/")[0] + "/3",
+        "REDIS_URL": apart(redis_url, 3),
         "CSRF_TRUSTED_ORIGINS": TRUSTED,
         "GQL_CLUSTER": json.dumps(LIMITS),
         **PROTOCOLS,
     }
-    with Redis.from_url(environ["REDIS_URL"]) as client:
+    with connect(environ["REDIS_URL"]) as client:
         client.flushdb()
     manage("migrate", environ=environ)
     log = directory / "worker.log"
